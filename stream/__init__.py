@@ -1,0 +1,1 @@
+"""Live Valid Tracking Rate for marketplace sellers, on Kafka."""

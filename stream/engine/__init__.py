@@ -1,0 +1,6 @@
+"""The pure core, one per partition: events in, changes out. No Kafka, no files, no clock."""
+
+from stream.engine.engine import Changes, Engine
+from stream.engine.settings import EngineSettings
+
+__all__ = ["Changes", "Engine", "EngineSettings"]

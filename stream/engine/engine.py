@@ -1,0 +1,363 @@
+"""One partition of the aggregator: events and time in, changes out.
+
+The shipments in the store are the only truth. What is kept here (sums per window, what is due at which hour) is a
+cache that :meth:`Engine.restore` rebuilds from them; statuses come from the alerts that were emitted before.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct, field
+
+from stream.engine.alerts import make_alert
+from stream.engine.scope import ScopeState, counts
+from stream.engine.settings import EngineSettings
+from stream.engine.status import Levels
+from stream.engine.window import Kinds, Leaf, Span
+from stream.events import Event, Rejection, RejectionCode
+from stream.policy.verdict import Outcome, Policy, Verdict
+from stream.records import Alert, Metric, OfficialCounts, Scope, Status, encode_key
+from stream.shipment import (
+    HOUR,
+    MICROSECOND,
+    Fact,
+    Shipment,
+    ShippedFact,
+    fact_of,
+    forgettable,
+    kept_until,
+    pack,
+    seconds,
+    shipment_key,
+    split_key,
+    unpack,
+)
+from stream.state.store import Store
+
+KEEP_HOURS = 40 * 24
+"""A shipment is kept this long after its latest fact even where no window needs it, so that a correction that
+overtakes the fact it corrects by less than 40 days still wins over it."""
+
+SWEEP_SHARES = 96
+"""Each hour of event time looks at this share of the rows for what may be forgotten: at all of them in four days, a
+tenth of the time for which they are kept anyway."""
+
+WATERMARK_KEY = b"\x00\x00watermark"
+"""The row that keeps the hour the partition has reached. No shipment's key begins like it: no seller id is empty."""
+
+_WATERMARK_PREFIX = b"\x01\xff\xff\xff\xff"
+"""In the form of a shipment's row that is never forgotten, so that a sweep need not tell it apart."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = 0
+"""The hour before the first watermark: every shipment lies ahead of it, so nothing is counted, pending or late yet."""
+
+
+class Changes(Struct):
+    """What a step changes: ``rows`` to store (None: delete), ``rejected`` events, ``alerts`` in order."""
+
+    rows: dict[bytes, bytes | None] = field(default_factory=dict)
+    rejected: list[tuple[Event, Rejection]] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+
+
+_Place = tuple[tuple[str, str, str], int, int, Verdict]
+"""Where a shipment is counted: scope, hour, day and as what. Plain tuples, because two are made per event."""
+
+
+class _Working:
+    """A shipment while a batch changes it. ``before`` is where it was counted until then."""
+
+    __slots__ = ("before", "changed", "keep_until", "shipment")
+
+    def __init__(self, shipment: Shipment, keep_until: int, before: _Place | None) -> None:
+        self.shipment = shipment
+        self.keep_until = keep_until
+        self.before = before
+        self.changed = False
+
+
+class Engine:
+    """The windows, statuses and time of one partition. The caller stores :attr:`Changes.rows` before the next step."""
+
+    def __init__(
+        self, policy: Policy, settings: EngineSettings, store: Store, last_alerts: Iterable[Alert] = ()
+    ) -> None:
+        self._policy = policy
+        self._settings = settings
+        self._store = store
+        self._last_alerts: dict[Scope, tuple[Status, str]] = {
+            alert.scope: (alert.status, alert.alert_id) for alert in last_alerts
+        }
+        self._span = Span(settings.lag_days, _NEVER)
+        self._as_of = _EPOCH
+        self._kinds = Kinds()
+        self._leaves: dict[tuple[str, str | None, str | None], Leaf] = {}
+        self._scopes: dict[Scope, ScopeState] = {}
+        self._levels: dict[str | None, Levels] = {}
+        # Dictionaries serve as sets below, because they keep the order that makes two runs alike.
+        self._due: dict[int, dict[Leaf, None]] = {}
+        self._unevaluated: dict[ScopeState, None] = {}
+        self._unpublished: dict[ScopeState, None] = {}
+        self._emptied: dict[Leaf, None] = {}
+        self._gone: dict[Scope, None] = {}
+
+    @classmethod
+    def restore(
+        cls, policy: Policy, settings: EngineSettings, store: Store, last_alerts: Iterable[Alert] = ()
+    ) -> "Engine":
+        """An engine from a store's rows and the latest alert of each scope.
+
+        All its scopes count as changed: what was not yet published before the restart is published after it.
+        Raises :class:`~stream.shipment.CorruptShipmentError`.
+        """
+        engine = cls(policy, settings, store, last_alerts)
+        (watermark,) = store.get_many([WATERMARK_KEY])
+        if watermark is not None:
+            hour = int.from_bytes(watermark[len(_WATERMARK_PREFIX) :], "big")
+            engine._span.move(hour)
+            engine._as_of = _EPOCH + timedelta(hours=hour)
+        for key, value in store.scan():
+            if key != WATERMARK_KEY and kept_until(value) > engine._span.last_hour:
+                place = engine._place(split_key(key)[0], unpack(value))
+                if place is not None:
+                    engine._count(place, 1)
+        return engine
+
+    @property
+    def as_of(self) -> datetime:
+        """The watermark: the instant the engine has reached."""
+        return self._as_of
+
+    # --- Events ------------------------------------------------------------------------------------------------------
+
+    def apply(self, events: Sequence[Event]) -> Changes:
+        """Merge the events' facts into their shipments and count these anew. Time and statuses stay as they are."""
+        changes = Changes()
+        now = self._span.last_hour
+        accepted: list[tuple[bytes, Fact, int]] = []
+        sellers: dict[bytes, str] = {}
+        for event in events:
+            fact = fact_of(event)
+            keep_until = self._keep_until(fact)
+            if keep_until > now:
+                key = shipment_key(event.seller_id, event.shipment_id)
+                sellers[key] = event.seller_id
+                accepted.append((key, fact, keep_until))
+            else:
+                changes.rejected.append((event, self._too_late(event)))
+        working = self._load(sellers)
+        for key, fact, keep_until in accepted:
+            entry = working[key]
+            if entry.shipment.merge(fact):
+                entry.changed = True
+            if keep_until > entry.keep_until:
+                entry.keep_until = keep_until
+                entry.changed = True
+        for key, entry in working.items():
+            if entry.changed:
+                changes.rows[key] = pack(entry.keep_until, entry.shipment)
+                after = self._place(sellers[key], entry.shipment)
+                if after != entry.before:
+                    if entry.before is not None:
+                        self._count(entry.before, -1)
+                    if after is not None:
+                        self._count(after, 1)
+        return changes
+
+    def _load(self, sellers: Mapping[bytes, str]) -> dict[bytes, _Working]:
+        now = self._span.last_hour
+        working: dict[bytes, _Working] = {}
+        keys = list(sellers)
+        for key, value in zip(keys, self._store.get_many(keys), strict=True):
+            # What may be forgotten is forgotten, whether or not the sweep has come by.
+            if value is None or (keep_until := kept_until(value)) <= now:
+                working[key] = _Working(Shipment(), 0, None)
+            else:
+                shipment = unpack(value)
+                working[key] = _Working(shipment, keep_until, self._place(sellers[key], shipment))
+        return working
+
+    def _keep_until(self, fact: Fact) -> int:
+        keep_until = fact.version_us // (HOUR * MICROSECOND) + KEEP_HOURS
+        if isinstance(fact, ShippedFact):
+            return max(keep_until, self._span.hour_leaving(fact.hour), self._span.hour_leaving_day(fact.day))
+        return keep_until
+
+    def _too_late(self, event: Event) -> Rejection:
+        return Rejection(
+            RejectionCode.TOO_LATE,
+            f"`event_time` {event.event_time.isoformat()} is too old for any window as of {self._as_of.isoformat()}",
+        )
+
+    def _place(self, seller_id: str, shipment: Shipment) -> _Place | None:
+        shipped = shipment.shipped
+        if shipped is None:
+            return None
+        verdict = self._policy.judge(shipped, shipment.tracking, shipment.scans)
+        return (seller_id, shipped.marketplace, shipped.category), shipped.hour, shipped.day, verdict
+
+    def _count(self, place: _Place, n: int) -> None:
+        scope, hour, day, verdict = place
+        if hour < self._span.first_hour and day < self._span.first_day:
+            return
+        leaf = self._leaves.get(scope)
+        if leaf is None:
+            leaf = self._new_leaf(Scope(*scope))
+        for due in leaf.add(hour, day, verdict, n):
+            self._due.setdefault(due, {})[leaf] = None
+        self._touch(leaf)
+
+    def _touch(self, leaf: Leaf) -> None:
+        for state in leaf.scopes:
+            self._unevaluated[state] = None
+        if leaf.is_empty():
+            self._emptied[leaf] = None
+
+    def _new_leaf(self, scope: Scope) -> Leaf:
+        wider = (scope, Scope(scope.seller_id, scope.marketplace), Scope(scope.seller_id))
+        leaf = Leaf(tuple(map(self._state, wider)), self._kinds, self._span)
+        for state in leaf.scopes:
+            state.leaves.append(leaf)
+        self._leaves[scope] = leaf
+        return leaf
+
+    def _state(self, scope: Scope) -> ScopeState:
+        state = self._scopes.get(scope)
+        if state is None:
+            status, alert_id = self._last_alerts.get(scope, ("ok", ""))
+            state = self._scopes[scope] = ScopeState(scope, status, alert_id)
+            self._gone.pop(scope, None)
+        return state
+
+    def _drop_emptied(self) -> None:
+        for leaf in self._emptied:
+            if not leaf.is_empty():
+                continue
+            del self._leaves[leaf.scopes[0].scope]
+            for state in leaf.scopes:
+                state.leaves.remove(leaf)
+                if not state.leaves:
+                    del self._scopes[state.scope]
+                    self._unpublished.pop(state, None)
+                    self._gone[state.scope] = None
+        self._emptied.clear()
+
+    # --- Time --------------------------------------------------------------------------------------------------------
+
+    def advance(self, to: datetime) -> Changes:
+        """Let time pass up to ``to``, hour by hour, and evaluate statuses at each and at the end.
+
+        Time never goes back: for an earlier ``to``, only the statuses of what changed are evaluated.
+        """
+        changes = Changes()
+        to = max(to, self._as_of)
+        hour = seconds(to) // HOUR
+        passed = hour - self._span.last_hour
+        if self._span.last_hour == _NEVER:
+            # There was no time before the first watermark in which a status could have changed.
+            for due in sorted(due for due in self._due if due <= hour):
+                self._pass_hour(due)
+            self._pass_hour(hour)
+        else:
+            for passing in range(self._span.last_hour + 1, hour + 1):
+                self._pass_hour(passing)
+                self._as_of = _EPOCH + timedelta(hours=passing)
+                self._evaluate(changes)
+        if passed > 0:
+            changes.rows[WATERMARK_KEY] = _WATERMARK_PREFIX + hour.to_bytes(4, "big")
+            for _ in range(min(passed, SWEEP_SHARES)):
+                self._sweep(changes)
+        self._as_of = to
+        self._evaluate(changes)
+        return changes
+
+    def _pass_hour(self, hour: int) -> None:
+        self._span.move(hour)
+        for leaf in self._due.pop(hour, ()):
+            if leaf.scopes[0].leaves:  # else dropped since it was due
+                leaf.pass_hour(hour)
+                self._touch(leaf)
+        if hour % 24 == 0:
+            # Everybody's official window names other days now.
+            self._unpublished.update(dict.fromkeys(self._scopes.values()))
+        for marketplace, levels in list(self._levels.items()):
+            if self._policy.standard(marketplace, hour) != levels.standard:
+                del self._levels[marketplace]
+                self._unevaluated.update(dict.fromkeys(self._scopes.values()))
+
+    def _sweep(self, changes: Changes) -> None:
+        for key in forgettable(self._store.next_share(SWEEP_SHARES), self._span.last_hour):
+            changes.rows[key] = None
+
+    # --- Statuses and metrics ----------------------------------------------------------------------------------------
+
+    def _levels_of(self, marketplace: str | None) -> Levels:
+        levels = self._levels.get(marketplace)
+        if levels is None:
+            standard = self._policy.standard(marketplace, self._span.last_hour)
+            levels = self._levels[marketplace] = Levels(standard, self._settings)
+        return levels
+
+    def _evaluate(self, changes: Changes) -> None:
+        if not self._unevaluated:
+            return
+        changed: list[tuple[ScopeState, Status]] = []
+        for state in self._unevaluated:
+            valid = state.live[Outcome.VALID]
+            counted = valid + state.live[Outcome.DEFECT]
+            status = self._levels_of(state.scope.marketplace).status(state.status, valid, counted)
+            if status != state.status:
+                changed.append((state, status))
+        changed.sort(key=lambda change: encode_key(change[0].scope))
+        for state, status in changed:
+            previous, state.status = state.status, status
+            alert = make_alert(state, self._metric(state), previous, self._settings.source)
+            state.alert_id = alert.alert_id
+            self._last_alerts[state.scope] = (status, alert.alert_id)
+            changes.alerts.append(alert)
+        self._unpublished.update(self._unevaluated)
+        self._unevaluated.clear()
+        self._drop_emptied()
+
+    def metrics(self) -> list[Metric]:
+        """The metrics of every scope, sorted by key."""
+        return [self._metric(state) for _, state in sorted((encode_key(s), state) for s, state in self._scopes.items())]
+
+    def take_metrics(self) -> list[tuple[Scope, Metric | None]]:
+        """The metrics that say something new since they were last taken; None for a scope that is gone."""
+        taken: list[tuple[Scope, Metric | None]] = [(scope, None) for scope in self._gone]
+        self._gone.clear()
+        for state in self._unpublished:
+            said = (tuple(state.live), tuple(state.official), self._span.last_day, state.status)
+            if said != state.published:
+                state.published = said
+                taken.append((state.scope, self._metric(state)))
+        self._unpublished.clear()
+        return taken
+
+    def _metric(self, state: ScopeState) -> Metric:
+        levels = self._levels_of(state.scope.marketplace)
+        live, official = counts(state.live), counts(state.official)
+        return Metric(
+            seller_id=state.scope.seller_id,
+            marketplace=state.scope.marketplace,
+            category=state.scope.category,
+            as_of=self._as_of,
+            live=live,
+            official=OfficialCounts(
+                from_=(_EPOCH + timedelta(days=self._span.first_day)).date(),
+                to=(_EPOCH + timedelta(days=self._span.last_day)).date(),
+                counted=official.counted,
+                valid=official.valid,
+                defects=official.defects,
+                pending=official.pending,
+                exempt=official.exempt,
+                vtr=official.vtr,
+            ),
+            threshold=float(levels.threshold),
+            status=state.status,
+            allowance=levels.allowance(state.status, live.valid, live.counted),
+            needed_to_recover=levels.needed_to_recover(state.status, live.valid, live.counted),
+            policy=levels.standard.policy,
+        )

@@ -1,0 +1,256 @@
+"""The wire, inbound: the three event types and the one place where bytes become events.
+
+A record's value is a JSON object that names its own ``type``, so a Kafka record and a line of a history file
+are the same bytes. Whatever cannot be used becomes a :class:`Rejection`, a value and not an exception, so one
+bad record never unwinds the batch around it.
+"""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from stream.places import canonical_country, canonical_marketplace
+
+MAX_EVENT_BYTES = 65_536
+"""An event is 200 to 600 bytes; what is a hundred times that is not one, and decoding it would stall a batch."""
+
+MAX_FUTURE = timedelta(hours=1)
+"""How far ahead of the clock an event may be dated: sellers' clocks drift by minutes, never by hours."""
+
+EARLIEST_EVENT_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+"""The marketplaces' rules start in 2015; what is dated before 2000 is a unit or default-value error."""
+
+MAX_BACKDATING = timedelta(days=366)
+"""A fact may be reported late, but one about a shipment more than a year earlier is a wrong date."""
+
+MAX_AHEAD_SHIPPING = timedelta(days=31)
+"""Shipments are confirmed ahead of the pick-up by days; a month ahead is a wrong date."""
+
+MAX_AHEAD_PROMISE = timedelta(days=366)
+"""Pre-orders promise months ahead; a promise more than a year away is a wrong date."""
+
+MAX_AMOUNT = Decimal(10) ** 12
+"""No parcel is worth a trillion of any currency; the bound keeps exact arithmetic small."""
+
+MAX_AMOUNT_DECIMALS = 6
+
+Id = Annotated[str, Meta(min_length=1, max_length=1024)]
+Text = Annotated[str, Meta(max_length=256)]
+Instant = Annotated[datetime, Meta(tz=True)]
+Currency = Annotated[str, Meta(min_length=3, max_length=3)]
+
+Milestone = Literal[
+    "carrier_received",
+    "arrived_at_facility",
+    "in_transit",
+    "out_for_delivery",
+    "delivery_attempted",
+    "delivered",
+    "returned",
+]
+
+
+class Money(Struct, frozen=True, forbid_unknown_fields=False):
+    """An exact amount: a decimal in major units and its ISO 4217 currency."""
+
+    amount: Decimal
+    currency: Currency
+
+
+class OrderShipped(Struct, tag_field="type", tag="order-shipped", kw_only=True, omit_defaults=True):
+    """A package left, or was confirmed to leave, the seller. Times are UTC-aware.
+
+    After :func:`decode`, ``shipment_id`` and ``promised_delivery_by`` are filled in, and marketplace and
+    countries are in their canonical codes.
+    """
+
+    event_id: Id
+    event_time: Instant
+    seller_id: Id
+    order_id: Id
+    marketplace: Annotated[str, Meta(min_length=1, max_length=64)]
+    shipped_at: Instant
+    shipment_id: Id = ""
+    category: Annotated[str, Meta(min_length=1, max_length=256)] = "unknown"
+    fulfilled_by: Literal["merchant", "marketplace"] = "merchant"
+    carrier: Text | None = None
+    ship_method: Text | None = None
+    order_value: Money | None = None
+    ship_from: Text | None = None
+    ship_to: Text | None = None
+    promised_delivery_by: Instant | None = None
+
+
+class TrackingUploaded(Struct, tag_field="type", tag="tracking-uploaded", kw_only=True, omit_defaults=True):
+    """The seller gave, changed or removed a tracking number. After :func:`decode`, ``tracking_number`` is ``None``
+    where the seller removed it (null, blank or ``NULL``, as in the marketplace's own feed)."""
+
+    event_id: Id
+    event_time: Instant
+    seller_id: Id
+    tracking_number: Text | None
+    order_id: Id | None = None
+    shipment_id: Id = ""
+    carrier: Text | None = None
+    uploaded_at: Instant | None = None
+
+
+class TrackingScanned(Struct, tag_field="type", tag="tracking-scanned", kw_only=True, omit_defaults=True):
+    """The carrier saw the package."""
+
+    event_id: Id
+    event_time: Instant
+    seller_id: Id
+    milestone: Milestone
+    order_id: Id | None = None
+    shipment_id: Id = ""
+    tracking_number: Text | None = None
+    carrier: Text | None = None
+    scanned_at: Instant | None = None
+
+
+Event = OrderShipped | TrackingUploaded | TrackingScanned
+
+
+class RejectionCode(StrEnum):
+    """Why an event cannot be used. Stable strings: dead letters carry them in a header."""
+
+    EMPTY_VALUE = "empty_value"
+    TOO_LARGE = "too_large"
+    MALFORMED_JSON = "malformed_json"
+    UNKNOWN_TYPE = "unknown_type"
+    MISSING_FIELD = "missing_field"
+    INVALID_FIELD = "invalid_field"
+    KEY_MISMATCH = "key_mismatch"
+    FUTURE_EVENT = "future_event"
+    TOO_LATE = "too_late"
+
+
+class Rejection(Struct, frozen=True):
+    """An event that cannot be used: a stable code and a sentence that names the field."""
+
+    code: RejectionCode
+    message: str
+
+
+_decoder = msgspec.json.Decoder(Event)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(event: Event) -> bytes:
+    """The event as one line of JSON, without the fields that hold their default."""
+    return _encoder.encode(event)
+
+
+def decode(value: bytes | None) -> Event | Rejection:
+    """One record's value, or one line of a history file, as an event.
+
+    Returns a :class:`Rejection` for whatever cannot be used; raises nothing, whatever the bytes.
+    """
+    if not value:
+        return Rejection(RejectionCode.EMPTY_VALUE, "the record has no value")
+    if len(value) > MAX_EVENT_BYTES:
+        return Rejection(RejectionCode.TOO_LARGE, f"the event has {len(value)} bytes, more than {MAX_EVENT_BYTES}")
+    try:
+        event = _decoder.decode(value)
+    except msgspec.ValidationError as error:
+        return _explain(str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Rejection(RejectionCode.MALFORMED_JSON, str(error))
+    return _normalise(event)
+
+
+def check_arrival(event: Event, key: bytes | None, latest: datetime) -> Rejection | None:
+    """What can only be judged where an event arrives: its record's key, and its time against the clock.
+
+    ``latest`` is the clock plus :data:`MAX_FUTURE`; computed once per batch by the caller.
+    """
+    if key != event.seller_id.encode():
+        return Rejection(
+            RejectionCode.KEY_MISMATCH,
+            f"the record's key is not the event's `seller_id`: {key!r:.80}; seller and partition would not match",
+        )
+    return check_future(event, latest)
+
+
+def check_future(event: Event, latest: datetime) -> Rejection | None:
+    """One future-dated event must not expire a window, so it is rejected."""
+    if event.event_time > latest:
+        return Rejection(
+            RejectionCode.FUTURE_EVENT, f"`event_time` {event.event_time.isoformat()} is more than an hour ahead"
+        )
+    return None
+
+
+def _invalid(field: str, problem: str) -> Rejection:
+    return Rejection(RejectionCode.INVALID_FIELD, f"{problem} - at `$.{field}`")
+
+
+def _explain(message: str) -> Rejection:
+    """msgspec names the field in its sentence; only the code has to be told apart."""
+    if "missing required field" in message:
+        return Rejection(RejectionCode.MISSING_FIELD, message)
+    if message.endswith("`$.type`"):
+        return Rejection(RejectionCode.UNKNOWN_TYPE, message)
+    return Rejection(RejectionCode.INVALID_FIELD, message)
+
+
+def _normalise(event: Event) -> Event | Rejection:
+    event_time = event.event_time
+    if event_time < EARLIEST_EVENT_TIME:
+        return _invalid("event_time", f"{event_time.isoformat()} is before {EARLIEST_EVENT_TIME.year}")
+    if not event.shipment_id:
+        if event.order_id is None:
+            return Rejection(RejectionCode.MISSING_FIELD, "Object missing required field `shipment_id` (or `order_id`)")
+        event.shipment_id = event.order_id
+    if isinstance(event, OrderShipped):
+        return _normalise_shipped(event)
+    if isinstance(event, TrackingUploaded):
+        number = event.tracking_number
+        if number is not None:
+            number = number.strip()
+            event.tracking_number = None if number in ("", "NULL") else number
+        return event if event.uploaded_at is None else _check_time(event, "uploaded_at", event.uploaded_at)
+    return event if event.scanned_at is None else _check_time(event, "scanned_at", event.scanned_at)
+
+
+def _normalise_shipped(event: OrderShipped) -> OrderShipped | Rejection:
+    event_time, shipped_at = event.event_time, event.shipped_at
+    if not -MAX_BACKDATING <= shipped_at - event_time <= MAX_AHEAD_SHIPPING:
+        return _invalid("shipped_at", f"{shipped_at.isoformat()} does not fit `event_time` {event_time.isoformat()}")
+    promised = event.promised_delivery_by
+    if promised is None:
+        event.promised_delivery_by = shipped_at
+    elif not -MAX_BACKDATING <= promised - event_time <= MAX_AHEAD_PROMISE:
+        return _invalid(
+            "promised_delivery_by", f"{promised.isoformat()} does not fit `event_time` {event_time.isoformat()}"
+        )
+    value = event.order_value
+    if value is not None:
+        amount = value.amount
+        # Not-a-number compares false, so it falls out here too.
+        if not amount.is_finite() or not 0 <= amount < MAX_AMOUNT:
+            return _invalid("order_value.amount", f"`{amount}` is not an amount from 0 to below {MAX_AMOUNT:,}")
+        if -int(amount.as_tuple().exponent) > MAX_AMOUNT_DECIMALS:
+            return _invalid("order_value.amount", f"`{amount}` has more than {MAX_AMOUNT_DECIMALS} decimals")
+        if not (value.currency.isascii() and value.currency.isalpha() and value.currency.isupper()):
+            return _invalid("order_value.currency", f"`{value.currency}` is not an ISO 4217 code such as EUR")
+    event.marketplace = canonical_marketplace(event.marketplace)
+    for field in ("ship_from", "ship_to"):
+        country = getattr(event, field)
+        if country is not None:
+            canonical = canonical_country(country)
+            if canonical is None:
+                return _invalid(field, f"`{country}` is not an ISO 3166 alpha-2 country code")
+            setattr(event, field, canonical)
+    return event
+
+
+def _check_time(event: Event, field: str, at: datetime) -> Event | Rejection:
+    if abs(at - event.event_time) > MAX_BACKDATING:
+        return _invalid(field, f"{at.isoformat()} does not fit `event_time` {event.event_time.isoformat()}")
+    return event

@@ -1,0 +1,173 @@
+"""Settings: command-line flags, then ``VTR_*`` environment variables, then a TOML file, then the defaults here.
+
+One field here is one flag (``--min-counted``), one variable (``VTR_MIN_COUNTED``) and one TOML key (``min_counted``).
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+ENV_PREFIX = "VTR_"
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Level = Annotated[Decimal, Meta(description="a share from 0 to 1")]
+TopicName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]{1,200}$")]
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or has a value it cannot have. The message is one line that names it."""
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set. The descriptions are the help texts of the flags."""
+
+    broker: Annotated[str, Meta(description="Kafka's bootstrap servers: kafka://host:port[,host:port…]")] = (
+        "kafka://127.0.0.1:9092"
+    )
+    group: Annotated[
+        str,
+        Meta(pattern=r"^[a-zA-Z0-9._-]{1,100}$", description="consumer group; also the prefix of the changelog topic"),
+    ] = "vtr"
+    order_shipped_topic: Annotated[TopicName, Meta(description="input topic")] = "order-shipped"
+    tracking_uploaded_topic: Annotated[TopicName, Meta(description="input topic")] = "tracking-uploaded"
+    tracking_scanned_topic: Annotated[
+        str, Meta(pattern=r"^[a-zA-Z0-9._-]{0,200}$", description="optional input topic; empty for none")
+    ] = "tracking-scanned"
+    metrics_topic: Annotated[TopicName, Meta(description="output topic, compacted: the latest VTR of every scope")] = (
+        "vtr-metrics"
+    )
+    alerts_topic: Annotated[TopicName, Meta(description="output topic: changes of status")] = "vtr-alerts"
+    dead_letters_topic: Annotated[TopicName, Meta(description="output topic: what could not be used, and why")] = (
+        "vtr-dead-letters"
+    )
+    partitions: Annotated[
+        int, Meta(ge=1, le=10_000, description="partitions of each topic that `vtr topics create` declares")
+    ] = 4
+    replication: Annotated[
+        int, Meta(ge=1, le=10, description="replicas of each topic that `vtr topics create` declares")
+    ] = 1
+
+    store: Annotated[Literal["memory", "rocksdb"], Meta(description="where shipments are kept between batches")] = (
+        "memory"
+    )
+    data_dir: Annotated[str, Meta(min_length=1, description="folder of the RocksDB store")] = "vtr-data"
+
+    threshold: Annotated[Level, Meta(description="below this VTR a scope is breached")] = Decimal("0.95")
+    at_threshold: Annotated[Literal["pass", "fail"], Meta(description="what a VTR exactly on the threshold means")] = (
+        "pass"
+    )
+    warn_level: Annotated[Level, Meta(description="below this VTR a scope is at risk")] = Decimal("0.97")
+    recover_margin: Annotated[
+        Level, Meta(description="how far above the level it fell below a VTR must rise to improve its status")
+    ] = Decimal("0.005")
+    min_counted: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="below this many counted shipments the status stays what it was")
+    ] = 20
+    grace_hours: Annotated[
+        int, Meta(ge=0, le=24 * 28, description="hours a shipment may lack tracking before it is a defect")
+    ] = 24
+    lag_days: Annotated[
+        int, Meta(ge=0, le=60, description="days between the end of the marketplace's own window and today")
+    ] = 10
+
+    metrics_interval: Annotated[Seconds, Meta(description="at most one metric per scope in this many seconds")] = 1.0
+    idle_after: Annotated[
+        Seconds,
+        Meta(description="seconds without records after which a topic read to its end no longer holds time back"),
+    ] = 5.0
+    batch_size: Annotated[
+        int, Meta(ge=1, le=100_000, description="most records per batch; a larger one blocks the event loop longer")
+    ] = 4000
+    reject_ratio: Annotated[
+        Level,
+        Meta(description="the worker stops when more than this share of the last `reject_run` events is rejected"),
+    ] = Decimal("0.9")
+    reject_run: Annotated[int, Meta(ge=1, description="events over which `reject_ratio` is measured")] = 10_000
+
+    web_host: Annotated[str, Meta(min_length=1, description="address the worker's web server binds to")] = "127.0.0.1"
+    web_port: Annotated[int, Meta(ge=0, le=65_535, description="its port; 0 for no web server")] = 0
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="least severe log lines to show")
+    ] = "info"
+
+    def __post_init__(self) -> None:
+        bootstrap_servers(self.broker)
+        for name in ("threshold", "warn_level", "recover_margin", "reject_ratio"):
+            if not Decimal(0) <= getattr(self, name) <= Decimal(1):
+                raise ValueError(f"Expected a share from 0 to 1, got {getattr(self, name)} - at `$.{name}`")
+        if self.warn_level < self.threshold:
+            raise ValueError(
+                f"Expected at least the threshold {self.threshold}, got {self.warn_level} - at `$.warn_level`"
+            )
+
+    @property
+    def input_topics(self) -> tuple[str, ...]:
+        """The topics events are read from."""
+        required = (self.order_shipped_topic, self.tracking_uploaded_topic)
+        return (*required, self.tracking_scanned_topic) if self.tracking_scanned_topic else required
+
+    @property
+    def changelog_topic(self) -> str:
+        """The topic the shipments table is restored from."""
+        return f"{self.group}-shipments-changelog"
+
+
+def bootstrap_servers(broker: str) -> list[str]:
+    """``kafka://a:9092,b`` as ``["a:9092", "b:9092"]``. Raises ValueError that names the setting."""
+    scheme, separator, hosts = broker.partition("://")
+    if not separator:
+        scheme, hosts = "kafka", broker
+    servers = []
+    for host in hosts.split(","):
+        try:
+            url = urlsplit(f"//{host.strip()}")
+            port = url.port or 9092
+        except ValueError:
+            url, port = urlsplit(""), 0
+        if scheme != "kafka" or not url.hostname or not port:
+            raise ValueError(f"Expected kafka://host:port, got {broker!r} - at `$.broker`")
+        name = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+        servers.append(f"{name}:{port}")
+    return servers
+
+
+def load_settings(
+    flags: Mapping[str, object] | None = None,
+    *,
+    file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings from ``flags`` (None values are not given), the environment and a TOML file.
+
+    Raises :class:`SettingsError`, one line that names the setting and where it came from.
+    """
+    environ = os.environ if environ is None else environ
+    merged: dict[str, object] = {}
+    if file is not None:
+        try:
+            merged |= tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
+        except OSError as error:
+            raise SettingsError(f"cannot read settings file {file}: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"settings file {file}: {error}") from None
+        _convert(merged, f"settings file {file}")
+    names = {field.encode_name for field in msgspec.structs.fields(Settings)}
+    from_environment = {name: environ[variable] for name in names if (variable := ENV_PREFIX + name.upper()) in environ}
+    _convert(from_environment, "environment")
+    merged |= from_environment
+    merged |= {name: value for name, value in (flags or {}).items() if value is not None}
+    return _convert(merged, "settings")
+
+
+def _convert(values: Mapping[str, object], where: str) -> Settings:
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}: {str(error).replace('`$.', '`')}") from None

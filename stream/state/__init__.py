@@ -1,0 +1,6 @@
+"""Where a partition's shipments are kept between batches."""
+
+from stream.state.memory import MemoryStore
+from stream.state.store import Store
+
+__all__ = ["MemoryStore", "Store"]

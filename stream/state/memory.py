@@ -1,0 +1,45 @@
+"""Rows in a dict: the fastest store, as large as memory, restored from the changelog after a restart."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from stream.state.store import Row
+
+
+class MemoryStore:
+    """A :class:`~stream.state.store.Store` in memory."""
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, bytes] = {}
+        self._round: list[bytes] = []
+        self._position = 0
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """See :class:`~stream.state.store.Store`."""
+        return list(map(self._rows.get, keys))
+
+    def write(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """See :class:`~stream.state.store.Store`."""
+        own = self._rows
+        for key, value in rows.items():
+            if value is None:
+                own.pop(key, None)
+            else:
+                own[key] = value
+
+    def scan(self) -> Iterator[Row]:
+        """See :class:`~stream.state.store.Store`."""
+        return iter(self._rows.items())
+
+    def next_share(self, shares: int) -> list[Row]:
+        """See :class:`~stream.state.store.Store`."""
+        if self._position >= len(self._round):
+            self._round = list(self._rows)
+            self._position = 0
+        end = self._position + -(-len(self._round) // shares)
+        keys = self._round[self._position : end]
+        self._position = end
+        rows = self._rows
+        return [(key, rows[key]) for key in keys if key in rows]
+
+    def __len__(self) -> int:
+        return len(self._rows)
