@@ -91,8 +91,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = Decimal("0.9")
     reject_run: Annotated[int, Meta(ge=1, description="events over which `reject_ratio` is measured")] = 10_000
 
+    session_timeout: Annotated[
+        Seconds, Meta(description="seconds without a heartbeat after which a worker's partitions go to others")
+    ] = 30.0
+    rebalance_timeout: Annotated[
+        Seconds, Meta(description="seconds the workers have to finish their batches when partitions are dealt anew")
+    ] = 60.0
     web_host: Annotated[str, Meta(min_length=1, description="address the worker's web server binds to")] = "127.0.0.1"
-    web_port: Annotated[int, Meta(ge=0, le=65_535, description="its port; 0 for no web server")] = 0
+    web_port: Annotated[int, Meta(ge=0, le=65_535, description="its port; 0 for no web server")] = 6066
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severe log lines to show")
     ] = "info"

@@ -1,8 +1,8 @@
 """Rows in a dict: the fastest store, as large as memory, restored from the changelog after a restart."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from stream.state.store import Row
+from stream.state.store import Row, Rows
 
 
 class MemoryStore:
@@ -12,12 +12,18 @@ class MemoryStore:
         self._rows: dict[bytes, bytes] = {}
         self._round: list[bytes] = []
         self._position = 0
+        self._offset: int | None = None
+
+    @property
+    def offset(self) -> int | None:
+        """See :class:`~stream.state.store.Store`."""
+        return self._offset
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """See :class:`~stream.state.store.Store`."""
         return list(map(self._rows.get, keys))
 
-    def write(self, rows: Mapping[bytes, bytes | None]) -> None:
+    def write(self, rows: Rows) -> None:
         """See :class:`~stream.state.store.Store`."""
         own = self._rows
         for key, value in rows.items():
@@ -25,6 +31,10 @@ class MemoryStore:
                 own.pop(key, None)
             else:
                 own[key] = value
+
+    def persist(self, offset: int) -> None:
+        """See :class:`~stream.state.store.Store`."""
+        self._offset = offset
 
     def scan(self) -> Iterator[Row]:
         """See :class:`~stream.state.store.Store`."""
@@ -40,6 +50,11 @@ class MemoryStore:
         self._position = end
         rows = self._rows
         return [(key, rows[key]) for key in keys if key in rows]
+
+    def close(self) -> None:
+        """See :class:`~stream.state.store.Store`."""
+        self._rows.clear()
+        self._offset = None
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -4,24 +4,43 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 Row = tuple[bytes, bytes]
+Rows = Mapping[bytes, bytes | None]
+"""Rows to put, and with None those to delete."""
 
 
 class Store(Protocol):
-    """Rows of one partition. One writer, one thread; what was written is read back at once."""
+    """Rows of one partition. One writer, one thread.
+
+    A row is written in two steps, because the store must never be ahead of the changelog: a fact that only the store
+    of a crashed worker knew would look known when its event is read again, and never reach the changelog.
+    """
+
+    @property
+    def offset(self) -> int | None:
+        """The changelog offset up to which the rows are persisted; None for none."""
+        ...
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of ``keys``, in their order; None where there is none."""
         ...
 
-    def write(self, rows: Mapping[bytes, bytes | None]) -> None:
-        """Put rows, and delete those whose value is None, all or nothing."""
+    def write(self, rows: Rows) -> None:
+        """Put and delete rows. They are read back at once, but survive only once they are persisted."""
+        ...
+
+    def persist(self, offset: int) -> None:
+        """Keep what was written, all or nothing: the changelog has acknowledged it up to ``offset``."""
         ...
 
     def scan(self) -> Iterator[Row]:
-        """Every row, in any order; not to be written to meanwhile."""
+        """Every persisted row, in any order; not to be written to meanwhile."""
         ...
 
     def next_share(self, shares: int) -> list[Row]:
-        """About 1/``shares`` of the rows. Successive calls go round, so that what may be forgotten is found
+        """About 1/``shares`` of the persisted rows. Successive calls go round, so that what may be forgotten is found
         without a pause that grows with the store."""
+        ...
+
+    def close(self) -> None:
+        """Give up the partition. What was not persisted is gone."""
         ...

@@ -1,0 +1,302 @@
+"""Small helpers around aiokafka that every Kafka client here shares.
+
+aiokafka is a good client and a poor messenger: what does not answer becomes a wait of 40 s, an error log per
+attempt or a traceback. Here it becomes one :class:`BrokerError` within seconds.
+"""
+
+import asyncio
+import logging
+import os
+import struct
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from types import TracebackType
+from typing import Literal, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from stream.settings import bootstrap_servers
+
+__all__ = [
+    "BrokerError",
+    "PartitionCount",
+    "TopicPartition",
+    "connected_admin",
+    "connected_consumer",
+    "end_offsets",
+    "is_cut_off",
+    "partition_counts",
+]
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds in which a broker must have answered. A live one does in milliseconds, one far away within a second."""
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds a client may take to say goodbye. With a frozen broker aiokafka would wait for 40."""
+
+END_OFFSETS_TIMEOUT = 15.0
+"""Seconds in which the end of every partition must be known; leaves time for the election of a new leader."""
+
+RETRY_BACKOFF_MS = 500
+"""aiokafka logs an error per attempt; at its own 100 ms, a broker's restart would fill the log."""
+
+_CORRELATION_ID = 0x5654_5221
+_API_VERSIONS_REQUEST = struct.pack(">ihhih", 10, 18, 0, _CORRELATION_ID, -1)
+"""ApiVersions version 0, which every Kafka broker answers, whatever its version: size, API key, API version,
+correlation id, and no client id."""
+
+logger = logging.getLogger(__name__)
+
+
+class BrokerError(Exception):
+    """Kafka cannot be used as it is. The message is one line that names the broker and what to do about it."""
+
+
+class PartitionCount(NamedTuple):
+    """How many partitions a topic has, and how many of them can be used, because they have a leader."""
+
+    total: int
+    with_leader: int
+
+
+@asynccontextmanager
+async def connected_admin(broker: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client of ``broker`` (``kafka://host:port[,host:port…]``), closed at the end.
+
+    Raises :class:`BrokerError` within :data:`CONNECT_TIMEOUT` seconds where no broker answers, and also in place
+    of every Kafka error and timeout inside the ``async with``. Raises ValueError where ``broker`` is no address.
+    """
+    with _one_line(broker):
+        server = await _reachable(broker)
+        admin = AIOKafkaAdminClient(bootstrap_servers=server, request_timeout_ms=int(CONNECT_TIMEOUT * 1000))
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await admin.start()
+            yield admin
+        finally:
+            await _finish(admin.close(), broker)
+
+
+class connected_consumer(AbstractAsyncContextManager[AIOKafkaConsumer]):  # noqa: N801 - reads as a function
+    """A consumer without topics yet: call its ``assign``, or its ``subscribe`` to share the topics with ``group``.
+
+    It commits nothing by itself. ``reset`` is where it starts in a partition without a position, or whose position
+    is gone: by default at the first record, for reading twice is better than skipping. ``fetch_max_wait_ms`` is how
+    long a broker waits for new records before it answers that there are none; it sends records at once. Raises as
+    :func:`connected_admin` does.
+
+    A class, because asyncio closes the generators that are left at its end all at once, whoever waits for whom; a
+    subscription is one, and must not have this one inside.
+    """
+
+    def __init__(
+        self,
+        broker: str,
+        *,
+        group: str | None = None,
+        reset: Literal["earliest", "latest"] = "earliest",
+        fetch_max_wait_ms: int = 500,
+    ) -> None:
+        self._broker = broker
+        self._options = {"group_id": group, "auto_offset_reset": reset, "fetch_max_wait_ms": fetch_max_wait_ms}
+
+    async def __aenter__(self) -> AIOKafkaConsumer:
+        with _one_line(self._broker):
+            server = await _reachable(self._broker)
+            self._consumer = AIOKafkaConsumer(
+                bootstrap_servers=server,
+                enable_auto_commit=False,
+                retry_backoff_ms=RETRY_BACKOFF_MS,
+                **self._options,
+            )
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT):
+                    await self._consumer.start()
+                # Its background tasks must have begun: `stop` cancels them, and one that had not would cancel `stop`.
+                await asyncio.sleep(0)
+            except BaseException:
+                await self._close()
+                raise
+        return self._consumer
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._close()
+        if error is not None and (one_line := _translated(self._broker, error)):
+            raise one_line from error
+
+    async def _close(self) -> None:
+        coordinator = self._consumer._coordinator
+        if hasattr(coordinator, "generation"):  # It has joined a group, or tries to.
+            if is_cut_off(self._consumer):
+                coordinator.generation = -1  # Saying goodbye would wait for an answer.
+            elif coordinator.generation == 0:
+                # The embedded broker counts a group's generations from 0, Apache Kafka from 1, and aiokafka takes 0
+                # for "never joined" and would not leave. The broker would wait for the lost member, and the group's
+                # next one for three times its session timeout.
+                coordinator.generation = 1
+        await _finish(_stop(self._consumer), self._broker)
+
+
+def is_cut_off(consumer: AIOKafkaConsumer) -> bool:
+    """Whether ``consumer`` gets no more answers, because the event loop shuts down.
+
+    ``asyncio.run`` cancels all tasks at its end, aiokafka's own among them, and only then closes what was left open.
+    Whoever is closed so late must ask for nothing: it would wait until a timeout.
+    """
+    task = consumer._client._sync_task
+    return task is None or task.done() or task.cancelling() > 0
+
+
+async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, PartitionCount]:
+    """Every topic of the cluster and its partitions.
+
+    All topics are asked for, because asking for one by its name creates it: on Apache Kafka unless
+    ``auto.create.topics.enable`` is off, on the embedded broker always.
+    """
+    return {
+        topic["topic"]: PartitionCount(
+            len(topic["partitions"]), sum(partition["leader"] >= 0 for partition in topic["partitions"])
+        )
+        for topic in await admin.describe_topics()
+        if topic["error_code"] == 0
+    }
+
+
+async def end_offsets(broker: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    """The offset after the last record of each partition; 0 where there never was one.
+
+    Not what ``AIOKafkaConsumer.end_offsets`` says: the embedded broker answers that question with the end of the
+    last batch's FIRST record. What it answers is never past the end, though, and the high watermark in the answer
+    to a fetch from there is right, on Apache Kafka as well. Uses a connection of its own, so it can be called from
+    any event loop, and takes 10 to 200 ms. The partitions must exist. Raises :class:`BrokerError` where the broker
+    does not answer, or not for every partition within :data:`END_OFFSETS_TIMEOUT` seconds.
+    """
+    if not partitions:
+        return {}
+    # The answer waited for is that there are no new records. Not 0 ms: there the embedded broker's answer lacks the
+    # high watermark.
+    async with connected_consumer(broker, reset="latest", fetch_max_wait_ms=50) as consumer:
+        try:
+            async with asyncio.timeout(END_OFFSETS_TIMEOUT):
+                consumer.assign(list(partitions))
+                # The consumer seeks and fetches by itself, and tells nobody when it has. Nothing asks for the records.
+                while any(consumer.highwater(partition) is None for partition in partitions):  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+        except (KafkaError, TimeoutError) as error:
+            topics = ", ".join(sorted({partition.topic for partition in partitions}))
+            raise BrokerError(
+                f"the Kafka broker at {_address(broker)} did not give the end of every partition of {topics} within "
+                f"{END_OFFSETS_TIMEOUT:g} s; check that they exist and have a leader"
+            ) from error
+        return {partition: consumer.highwater(partition) for partition in partitions}
+
+
+def _address(broker: str) -> str:
+    return ",".join(bootstrap_servers(broker))
+
+
+@contextmanager
+def _one_line(broker: str) -> Iterator[None]:
+    try:
+        yield
+    except (KafkaError, TimeoutError) as error:
+        raise _translated(broker, error) or error from error
+
+
+def _translated(broker: str, error: BaseException) -> BrokerError | None:
+    if isinstance(error, KafkaError):
+        # aiokafka's own sentences can go over many lines.
+        return BrokerError(f"the Kafka broker at {_address(broker)} failed: {' '.join(str(error).split())}")
+    if isinstance(error, TimeoutError):
+        return BrokerError(
+            f"the Kafka broker at {_address(broker)} does not answer in time; "
+            "check that it is running and that the addresses it advertises can be reached from here"
+        )
+    return None
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    try:
+        await consumer.stop()
+    except (KafkaError, asyncio.CancelledError):
+        # It cancels its tasks and trips over one that is cancelled, such as one that waits for a broker that is away.
+        # What it did not come to, then, is its connections.
+        if consumer._fetcher is not None:
+            with suppress(asyncio.CancelledError):
+                await consumer._fetcher.close()
+        await consumer._client.close()
+
+
+async def _finish(closing: Coroutine[None, None, None], broker: str) -> None:
+    """Waits until a client is closed, also when it is cancelled meanwhile, but not for ever."""
+    task = asyncio.create_task(closing)
+    try:
+        await asyncio.wait({task}, timeout=CLOSE_TIMEOUT)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=CLOSE_TIMEOUT)
+        raise
+    finally:
+        problem = None
+        if not task.done():
+            task.cancel()
+            problem = f"not within {CLOSE_TIMEOUT:g} s"
+        elif not task.cancelled() and (error := task.exception()) is not None:
+            problem = repr(error)
+        if problem is not None:
+            logger.warning("the connection to %s was not closed cleanly: %s", _address(broker), problem)
+
+
+async def _reachable(broker: str) -> str:
+    """The first server of ``broker`` that answers as a Kafka broker does.
+
+    aiokafka's own bootstrap asks one server after the other, for 40 s each, and logs an error for each; and what
+    is frozen, or no Kafka broker, accepts connections too. So they are all asked first, at once, and quietly.
+    """
+    servers = bootstrap_servers(broker)
+    tasks = [asyncio.create_task(_ask(server)) for server in servers]
+    problems = []
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            for answer in asyncio.as_completed(tasks):
+                try:
+                    return await answer
+                except (OSError, EOFError) as error:
+                    problems.append(_describe(error))
+    except TimeoutError:
+        problems.append(f"no answer within {CONNECT_TIMEOUT:g} s")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    raise BrokerError(
+        f"cannot reach a Kafka broker at {_address(broker)}: {', '.join(dict.fromkeys(problems))}; "
+        "check that it is running and that the address is right"
+    )
+
+
+async def _ask(server: str) -> str:
+    host, _, port = server.rpartition(":")
+    reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    try:
+        writer.write(_API_VERSIONS_REQUEST)
+        _, correlation_id = struct.unpack(">ii", await reader.readexactly(8))
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+    if correlation_id != _CORRELATION_ID:
+        raise EOFError
+    return server
+
+
+def _describe(error: OSError | EOFError) -> str:
+    if isinstance(error, EOFError):
+        return "what answers there is no Kafka broker, or wants TLS"
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    # Failed look-ups of names have their own text; several addresses that failed in different ways have none.
+    return error.strerror or "no address of it accepts connections"

@@ -1,0 +1,98 @@
+"""Rows in RocksDB: as large as the disk, and after a restart only the changelog's tail has to be read."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+from rocksdict import AccessType, Options, Rdict, WriteBatch, WriteOptions
+
+from stream.state.store import Row, Rows
+
+_OFFSET_KEY = b"\x00\x00offset"
+"""Lies in the same database, so that rows and offset are kept or lost together. No shipment's key begins like it."""
+
+_FIRST_ROW = b"\x00\x00p"
+"""Behind the offset's key, before every other."""
+
+
+class StoreLockedError(Exception):
+    """Another process has the partition's database open, or the folder cannot be used."""
+
+
+class RocksStore:
+    """A :class:`~stream.state.store.Store` in a RocksDB database of its own, in ``path``.
+
+    The write-ahead log is off: what a crash takes from the memtable, the changelog gives back, because the offset
+    goes with it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = Rdict(str(path), options, access_type=AccessType.read_write())
+        except Exception as error:
+            raise StoreLockedError(f"cannot open the store in {path}: {error}") from error
+        without_log = WriteOptions()
+        # The stub takes the property for a method.
+        without_log.disable_wal = True  # type: ignore[method-assign, assignment]
+        self._db.set_write_options(without_log)
+        self._without_log = without_log
+        self._unpersisted: dict[bytes, bytes | None] = {}
+        self._next_key = _FIRST_ROW
+
+    @property
+    def offset(self) -> int | None:
+        """See :class:`~stream.state.store.Store`."""
+        value = self._db.get(_OFFSET_KEY)
+        return None if value is None else int.from_bytes(value, "big")
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """See :class:`~stream.state.store.Store`."""
+        values = cast("list[bytes | None]", self._db.get(list(keys)))
+        if not self._unpersisted:
+            return values
+        unpersisted = self._unpersisted
+        return [unpersisted.get(key, value) for key, value in zip(keys, values, strict=True)]
+
+    def write(self, rows: Rows) -> None:
+        """See :class:`~stream.state.store.Store`."""
+        self._unpersisted.update(rows)
+
+    def persist(self, offset: int) -> None:
+        """See :class:`~stream.state.store.Store`."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in self._unpersisted.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(_OFFSET_KEY, offset.to_bytes(8, "big"))
+        self._db.write(batch, self._without_log)
+        self._unpersisted.clear()
+
+    def scan(self) -> Iterator[Row]:
+        """See :class:`~stream.state.store.Store`."""
+        return self._from(_FIRST_ROW)
+
+    def _from(self, key: bytes) -> Iterator[Row]:
+        return cast("Iterator[Row]", self._db.items(from_key=key))
+
+    def next_share(self, shares: int) -> list[Row]:
+        """See :class:`~stream.state.store.Store`."""
+        wanted = 1 + int(self._db.property_int_value("rocksdb.estimate-num-keys") or 0) // shares
+        share: list[Row] = []
+        for key, value in self._from(self._next_key):
+            if len(share) == wanted:
+                self._next_key = key
+                return share
+            share.append((key, value))
+        self._next_key = _FIRST_ROW
+        return share
+
+    def close(self) -> None:
+        """See :class:`~stream.state.store.Store`."""
+        self._unpersisted.clear()
+        self._db.flush()
+        self._db.close()

@@ -1,0 +1,115 @@
+"""The Faust app: topics, agent, tables, web server, rebalancing and recovery are Faust's."""
+
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import cast
+
+import faust
+from faust.streams import Stream
+from faust.types import StreamT
+from faust.types.transports import TransportT
+
+from stream.settings import Settings, bootstrap_servers
+from stream.state import MemoryStore, Store
+from stream.state.rocks import RocksStore
+from stream.worker.processor import Processor
+from stream.worker.tables import AlertsTable, PassThrough, ShipmentsTable
+from stream.worker.transport import BatchTransport
+
+COMMIT_INTERVAL = 1.0
+"""Seconds between commits. What a crash makes the successor read again is this much, and changes nothing."""
+
+PRODUCER_BATCH_BYTES = 900_000
+"""A request may have 1 MiB by default on brokers; batches are built up to just below it."""
+
+PRODUCER_REQUEST_BYTES = 2 * 1024 * 1024
+"""A dead letter is a whole record and its headers, so it may be larger than any record the broker took before."""
+
+REQUEST_TIMEOUT = 90.0
+"""Seconds a broker may take to answer or to be replaced by another; longer than an election takes."""
+
+BUFFERED_BATCHES = 16
+"""Batches that wait for the agent before fetching pauses: enough to keep it busy, few enough for memory."""
+
+
+class VtrApp(faust.App):
+    """Faust's app on the batch transport."""
+
+    processor: Processor
+
+    def _new_transport(self) -> TransportT:
+        return BatchTransport(self.conf.broker_consumer, self, self.loop, pause=self._pause)
+
+    def _pause(self) -> Awaitable[None]:
+        return self.processor.pause()
+
+    def on_rebalance_end(self) -> None:
+        """The partitions are restored and read on from their committed offsets."""
+        super().on_rebalance_end()
+        self.processor.resume()
+
+    async def on_stop(self) -> None:
+        """Finish what is under way before the tables close."""
+        await self.processor.pause()
+        await super().on_stop()
+
+    def _create_directories(self) -> None:
+        """None needed: Faust would create its own for stores that are not used."""
+
+
+def create_app(settings: Settings, partitions: int) -> VtrApp:
+    """The worker's app, for topics of ``partitions`` partitions."""
+    app = VtrApp(
+        settings.group,
+        broker=";".join(f"kafka://{server}" for server in bootstrap_servers(settings.broker)),
+        store="memory://",
+        autodiscover=False,
+        origin="stream.worker",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        stream_buffer_maxsize=BUFFERED_BATCHES,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        consumer_auto_offset_reset="earliest",
+        broker_max_poll_records=settings.batch_size,
+        broker_commit_interval=COMMIT_INTERVAL,
+        broker_session_timeout=settings.session_timeout,
+        broker_heartbeat_interval=settings.session_timeout / 10,
+        broker_rebalance_timeout=settings.rebalance_timeout,
+        broker_request_timeout=REQUEST_TIMEOUT,
+        producer_request_timeout=REQUEST_TIMEOUT,
+        producer_max_batch_size=PRODUCER_BATCH_BYTES,
+        producer_max_request_size=PRODUCER_REQUEST_BYTES,
+        producer_acks=-1,
+        web_enabled=settings.web_port != 0,
+        web_bind=settings.web_host,
+        web_host=settings.web_host,
+        web_port=settings.web_port or 1,  # Faust takes no 0, not even where the server is off
+        worker_redirect_stdouts=False,
+    )
+    processor = app.processor = Processor(app, settings)
+    processor.shipments = ShipmentsTable(
+        app,
+        topic=settings.changelog_topic,
+        partitions=partitions,
+        open_store=lambda partition: open_store(settings, partition),
+        on_change=processor.forget,
+    )
+    processor.alerts = AlertsTable(app, topic=settings.alerts_topic, partitions=partitions, on_change=processor.forget)
+    inputs = app.topic(*settings.input_topics, schema=PassThrough(), partitions=partitions, allow_empty=True)
+
+    async def vtr(stream: StreamT[bytes]) -> None:
+        # Acknowledged by hand: Faust would acknowledge a batch whose processing failed.
+        await processor.process(cast("Stream[bytes]", stream).noack().events())
+
+    app.agent(inputs, concurrency=1)(vtr)
+    app.task(processor.pass_idle_time)
+    return app
+
+
+def open_store(settings: Settings, partition: int) -> Store:
+    """The store that the settings ask for. Raises :class:`~stream.state.rocks.StoreLockedError`."""
+    if settings.store == "memory":
+        return MemoryStore()
+    return RocksStore(Path(settings.data_dir) / settings.group / str(partition))

@@ -1,0 +1,66 @@
+"""Dead letters: what could not be used, unchanged, with why and whence in added headers."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from aiokafka import ConsumerRecord
+
+from stream.events import Rejection
+
+Headers = list[tuple[str, bytes]]
+
+
+class DeadLetter(NamedTuple):
+    """A rejected record as it goes to the dead-letter topic."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    def headers_without_value(self) -> Headers:
+        """The headers of a letter whose value is too large for the dead-letter topic."""
+        return [*self.headers, ("vtr_value_dropped", str(len(self.value or b"")).encode())]
+
+
+def dead_letter(record: "ConsumerRecord[bytes | None, bytes | None]", rejection: Rejection, at: datetime) -> DeadLetter:
+    """The dead letter for a record; ``at`` is when it was rejected."""
+    added = [
+        ("vtr_error_code", rejection.code.value.encode()),
+        ("vtr_error_message", rejection.message.encode(errors="replace")),
+        ("vtr_source_topic", record.topic.encode()),
+        ("vtr_source_partition", str(record.partition).encode()),
+        ("vtr_source_offset", str(record.offset).encode()),
+        ("vtr_rejected_at", at.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()),
+    ]
+    headers: Sequence[tuple[str, bytes]] = record.headers or ()
+    return DeadLetter(record.key, record.value, [*headers, *added])
+
+
+class TooManyRejectionsError(Exception):
+    """Most of what arrives cannot be used: something upstream is wrong, and draining the topic would hide it."""
+
+
+class RejectionLimit:
+    """Watches the share of rejected events over runs of events."""
+
+    def __init__(self, ratio: Decimal, run: int) -> None:
+        self._ratio = ratio
+        self._run = run
+        self._events = 0
+        self._rejected = 0
+
+    def count(self, events: int, rejections: Sequence[Rejection]) -> None:
+        """Count a batch. Raises :class:`TooManyRejectionsError` when a run is over and too many were rejected."""
+        self._events += events
+        self._rejected += len(rejections)
+        if self._events < self._run:
+            return
+        if self._rejected > self._ratio * self._events:
+            example = f"; the last one: {rejections[-1].code}: {rejections[-1].message}" if rejections else ""
+            raise TooManyRejectionsError(
+                f"{self._rejected} of the last {self._events} events were rejected, more than `reject_ratio` "
+                f"{self._ratio} allows{example}"
+            )
+        self._events = self._rejected = 0

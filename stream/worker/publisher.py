@@ -1,0 +1,122 @@
+"""Everything a batch leads to, sent and acknowledged in one order. This order is what at-least-once rests on:
+
+1. the changelog, then the store: the store is never ahead of what a successor can restore;
+2. metrics, alerts and dead letters: they speak of a state that a successor will find again, so that after a crash it
+   comes to the same conclusions and says the same alerts under the same ids;
+3. only then does the caller acknowledge the batch, and its offsets may be committed.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import NAMESPACE_URL, uuid5
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
+from msgspec import Struct, field
+
+from stream.records import Alert, Metric, Scope, encode, encode_key
+from stream.settings import Settings
+from stream.state import Store
+from stream.worker.dead_letters import DeadLetter
+
+Headers = list[tuple[str, bytes]]
+
+
+class Outgoing(Struct):
+    """What a step of one partition leads to."""
+
+    rows: dict[bytes, bytes | None] = field(default_factory=dict)
+    metrics: list[tuple[Scope, Metric | None]] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing to send."""
+        return not (self.rows or self.metrics or self.alerts or self.dead_letters)
+
+
+class _Record(NamedTuple):
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Publisher:
+    """Sends to the topics of the settings, each record to the partition of the events it comes from."""
+
+    def __init__(self, producer: AIOKafkaProducer, settings: Settings) -> None:
+        self._producer = producer
+        self._settings = settings
+        self._source = f"/vtr/{settings.group}".encode()
+
+    async def publish(self, partition: int, outgoing: Outgoing, store: Store) -> int | None:
+        """Send and wait until all is acknowledged. Returns the offset of the last alert, None where there is none.
+
+        Raises :class:`aiokafka.errors.KafkaError`: then nothing of the batch may be acknowledged.
+        """
+        settings = self._settings
+        if outgoing.rows:
+            rows = (_Record(key, value, []) for key, value in outgoing.rows.items())
+            offset = await self._send(settings.changelog_topic, partition, rows)
+            assert offset is not None  # noqa: S101 - there were rows
+            store.persist(offset)
+        _, last_alert, _ = await asyncio.gather(
+            self._send(settings.metrics_topic, partition, map(self._metric, outgoing.metrics)),
+            self._send(settings.alerts_topic, partition, map(self._alert, outgoing.alerts)),
+            self._send_dead_letters(partition, outgoing.dead_letters),
+        )
+        return last_alert
+
+    def _metric(self, taken: tuple[Scope, Metric | None]) -> _Record:
+        scope, metric = taken
+        key = encode_key(scope)
+        if metric is None:
+            return _Record(key, None, [])
+        event_id = uuid5(NAMESPACE_URL, f"{key.decode()}@{metric.as_of.isoformat()}").hex.encode()
+        return _Record(key, encode(metric), self._cloud_event(event_id, b"vtr-metric", metric.as_of))
+
+    def _alert(self, alert: Alert) -> _Record:
+        headers = self._cloud_event(alert.alert_id.encode(), alert.type.encode(), alert.since)
+        return _Record(encode_key(alert.scope), encode(alert), headers)
+
+    def _cloud_event(self, event_id: bytes, event_type: bytes, time: datetime) -> Headers:
+        return [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", event_id),
+            ("ce_type", event_type),
+            ("ce_source", self._source),
+            ("ce_time", time.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()),
+        ]
+
+    async def _send_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> None:
+        topic = self._settings.dead_letters_topic
+        records = [_Record(letter.key, letter.value, letter.headers) for letter in letters]
+        try:
+            await self._send(topic, partition, records)
+        except MessageSizeTooLargeError:
+            # The broker takes less than the source topic did. The source's coordinates lead to the value.
+            for record, letter in zip(records, letters, strict=True):
+                try:
+                    await self._send(topic, partition, [record])
+                except MessageSizeTooLargeError:
+                    await self._send(topic, partition, [_Record(letter.key, None, letter.headers_without_value())])
+
+    async def _send(self, topic: str, partition: int, records: Iterable[_Record]) -> int | None:
+        """Send records in their order, in as few requests as they fit in. Returns the offset of the last one."""
+        producer = self._producer
+        deliveries = []
+        batch, size = producer.create_batch(), 0
+        for key, value, headers in records:
+            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                deliveries.append(await producer.send_batch(batch, topic, partition=partition))
+                batch, size = producer.create_batch(), 0
+                batch.append(key=key, value=value, timestamp=None, headers=headers)
+            size += 1
+        if size:
+            deliveries.append(await producer.send_batch(batch, topic, partition=partition))
+        if not deliveries:
+            return None
+        acknowledged = await asyncio.gather(*deliveries)
+        return int(acknowledged[-1].offset) + size - 1

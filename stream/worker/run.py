@@ -1,0 +1,61 @@
+"""Runs one worker in this process until it is told to stop."""
+
+import asyncio
+import logging
+import sys
+
+from faust import Worker
+
+from stream.kafka import BrokerError
+from stream.settings import Settings
+from stream.state.rocks import StoreLockedError
+from stream.topics import TopicError, check_topics
+from stream.worker.app import create_app
+from stream.worker.dead_letters import TooManyRejectionsError
+from stream.worker.tables import CorruptChangelogError
+
+logger = logging.getLogger("stream.worker")
+
+STOPPED_BY_ERROR = 1
+
+_EXPLAINED = (BrokerError, TopicError, StoreLockedError, TooManyRejectionsError, CorruptChangelogError)
+"""Errors whose message says all: one line for people. Others come with their traceback."""
+
+
+def run_worker(settings: Settings) -> int:
+    """Run a worker until SIGTERM or Ctrl-C. Returns the exit code: 0, or 1 after an error.
+
+    Raises :class:`~stream.kafka.BrokerError` and :class:`~stream.topics.TopicError` when it cannot start.
+    """
+    partitions = asyncio.run(check_topics(settings))
+    _set_up_logging(settings.log_level)
+    app = create_app(settings, partitions)
+    worker = Worker(app, quiet=True, loglevel=None, redirect_stdouts=False, override_logging=False)
+    worker.spinner = None  # it would write to a terminal that is not its own
+    logger.info(
+        "worker of group %s on %s: %d partitions, %s store", settings.group, settings.broker, partitions, settings.store
+    )
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as stop:
+        crash = worker.crash_reason or app.crash_reason
+        if crash is None:
+            return int(stop.code or 0)
+    except Exception as error:  # noqa: BLE001 - whatever ended the worker is reported below
+        crash = error
+    if isinstance(crash, _EXPLAINED):
+        logger.error("stopped: %s", crash)
+    else:
+        logger.error("stopped by an unexpected error", exc_info=crash)
+    return STOPPED_BY_ERROR
+
+
+def _set_up_logging(level: str) -> None:
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
+    )
+    if level != "debug":
+        # Services of Faust log under their module's name, ours too; what they say is for who debugs them.
+        for chatty in ("faust", "mode", "aiokafka", "aiohttp.access", "stream.worker.app", "stream.worker.transport"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger("stream.worker.tables").setLevel(logging.WARNING)
