@@ -41,7 +41,7 @@ _DIE_WITH_PARENT = """\
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 if os.getppid() != int(sys.argv[1]):
-    sys.exit("the process that started the broker has ended")
+    sys.exit("the process that started this one has ended")
 os.execv(sys.argv[2], sys.argv[2:])
 """
 """Asks Linux for SIGKILL when the parent ends (1 is PR_SET_PDEATHSIG), which outlasts ``exec``. A program of its
@@ -102,7 +102,7 @@ class BrokerProcess(ABC):
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the command is ours
-                _tied_to_us(command),
+                tied_to_us(command),
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=subprocess.STDOUT,
@@ -220,7 +220,8 @@ def _check_port(port: int) -> None:
             raise EmbeddedBrokerError(f"a broker cannot listen on {HOST}:{port}: {reason}") from None
 
 
-def _tied_to_us(command: list[str]) -> list[str]:
+def tied_to_us(command: list[str]) -> list[str]:
+    """The command, so run that on Linux it is killed when the thread of ours that runs it ends."""
     if sys.platform != "linux":
         return command
     return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]

@@ -54,14 +54,14 @@ Milestone = Literal[
 ]
 
 
-class Money(Struct, frozen=True, forbid_unknown_fields=False):
+class Money(Struct, frozen=True, gc=False):
     """An exact amount: a decimal in major units and its ISO 4217 currency."""
 
     amount: Decimal
     currency: Currency
 
 
-class OrderShipped(Struct, tag_field="type", tag="order-shipped", kw_only=True, omit_defaults=True):
+class OrderShipped(Struct, tag_field="type", tag="order-shipped", kw_only=True, omit_defaults=True, gc=False):
     """A package left, or was confirmed to leave, the seller. Times are UTC-aware.
 
     After :func:`decode`, ``shipment_id`` and ``promised_delivery_by`` are filled in, and marketplace and
@@ -85,7 +85,7 @@ class OrderShipped(Struct, tag_field="type", tag="order-shipped", kw_only=True, 
     promised_delivery_by: Instant | None = None
 
 
-class TrackingUploaded(Struct, tag_field="type", tag="tracking-uploaded", kw_only=True, omit_defaults=True):
+class TrackingUploaded(Struct, tag_field="type", tag="tracking-uploaded", kw_only=True, omit_defaults=True, gc=False):
     """The seller gave, changed or removed a tracking number. After :func:`decode`, ``tracking_number`` is ``None``
     where the seller removed it (null, blank or ``NULL``, as in the marketplace's own feed)."""
 
@@ -99,7 +99,7 @@ class TrackingUploaded(Struct, tag_field="type", tag="tracking-uploaded", kw_onl
     uploaded_at: Instant | None = None
 
 
-class TrackingScanned(Struct, tag_field="type", tag="tracking-scanned", kw_only=True, omit_defaults=True):
+class TrackingScanned(Struct, tag_field="type", tag="tracking-scanned", kw_only=True, omit_defaults=True, gc=False):
     """The carrier saw the package."""
 
     event_id: Id

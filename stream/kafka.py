@@ -33,11 +33,16 @@ __all__ = [
 CONNECT_TIMEOUT = 5.0
 """Seconds in which a broker must have answered. A live one does in milliseconds, one far away within a second."""
 
-CLOSE_TIMEOUT = 5.0
+CLOSE_TIMEOUT = 3.0
 """Seconds a client may take to say goodbye. With a frozen broker aiokafka would wait for 40."""
 
 END_OFFSETS_TIMEOUT = 15.0
 """Seconds in which the end of every partition must be known; leaves time for the election of a new leader."""
+
+SESSION_TIMEOUT_MS = 10_000
+"""After how long without a heartbeat the broker gives a group member's partitions to the others. Shorter, and a
+member whose event loop is blocked loses them often; longer, and those of a crashed one wait. On the embedded broker
+joining a group always takes half of it."""
 
 RETRY_BACKOFF_MS = 500
 """aiokafka logs an error per attempt; at its own 100 ms, a broker's restart would fill the log."""
@@ -108,6 +113,8 @@ class connected_consumer(AbstractAsyncContextManager[AIOKafkaConsumer]):  # noqa
             self._consumer = AIOKafkaConsumer(
                 bootstrap_servers=server,
                 enable_auto_commit=False,
+                session_timeout_ms=SESSION_TIMEOUT_MS,
+                heartbeat_interval_ms=SESSION_TIMEOUT_MS // 3,
                 retry_backoff_ms=RETRY_BACKOFF_MS,
                 **self._options,
             )

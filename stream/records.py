@@ -119,7 +119,7 @@ class Alert(Struct, frozen=True, kw_only=True):
         return Scope(self.seller_id, self.marketplace, self.category)
 
 
-class InvalidRecord(ValueError):
+class InvalidRecordError(ValueError):
     """A record on an output topic is not what this product writes there."""
 
 
@@ -140,24 +140,24 @@ def encode_key(scope: Scope) -> bytes:
 
 
 def decode_alert(value: bytes) -> Alert:
-    """An alert from its bytes. Raises :class:`InvalidRecord`, which names the field."""
+    """An alert from its bytes. Raises :class:`InvalidRecordError`, which names the field."""
     try:
         return _alert_decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidRecord(f"not an alert: {error}") from error
+        raise InvalidRecordError(f"not an alert: {error}") from error
 
 
 def decode_metric(value: bytes) -> Metric:
-    """A metric from its bytes. Raises :class:`InvalidRecord`, which names the field."""
+    """A metric from its bytes. Raises :class:`InvalidRecordError`, which names the field."""
     try:
         return _metric_decoder.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidRecord(f"not a metric: {error}") from error
+        raise InvalidRecordError(f"not a metric: {error}") from error
 
 
 def decode_key(key: bytes) -> Scope:
-    """A scope from a record's key. Raises :class:`InvalidRecord`."""
+    """A scope from a record's key. Raises :class:`InvalidRecordError`."""
     try:
         return Scope(*_scope_decoder.decode(key))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidRecord(f"not a scope: {error}") from error
+        raise InvalidRecordError(f"not a scope: {error}") from error

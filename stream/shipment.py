@@ -71,6 +71,8 @@ class ScanFact(Struct, array_like=True, frozen=True, gc=False):
     scanned_at: int
 
 
+_encode = msgspec.msgpack.Encoder().encode
+
 Fact = ShippedFact | TrackingFact | ScanFact
 
 
@@ -102,7 +104,13 @@ class Shipment(Struct, array_like=True):
 
 
 def _is_news(fact: Fact, known: Fact | None) -> bool:
-    return known is None or (fact.version_us, fact.event_id) > (known.version_us, known.event_id)
+    if known is None:
+        return True
+    version, known_version = (fact.version_us, fact.event_id), (known.version_us, known.event_id)
+    if version == known_version and fact != known:
+        # A producer has used an id twice. Either may win, but the same one in every order of arrival.
+        return _encode(fact) > _encode(known)
+    return version > known_version
 
 
 def fact_of(event: Event) -> Fact:
@@ -110,7 +118,7 @@ def fact_of(event: Event) -> Fact:
     version_us = microseconds(event.event_time)
     if isinstance(event, OrderShipped):
         value = event.order_value
-        shipped_at = seconds(event.shipped_at)
+        shipped_at = int(event.shipped_at.timestamp())
         promised = event.promised_delivery_by
         return ShippedFact(
             version_us,
@@ -126,7 +134,7 @@ def fact_of(event: Event) -> Fact:
             event.ship_from,
             event.ship_to,
             shipped_at,
-            shipped_at if promised is None else seconds(promised),
+            shipped_at if promised is None else int(promised.timestamp()),
         )
     if isinstance(event, TrackingUploaded):
         uploaded_at = version_us // MICROSECOND if event.uploaded_at is None else seconds(event.uploaded_at)
@@ -136,8 +144,8 @@ def fact_of(event: Event) -> Fact:
 
 
 def seconds(instant: datetime) -> int:
-    """Whole seconds since 1970 UTC, rounded down."""
-    return int(instant.timestamp() // 1)
+    """Whole seconds since 1970 UTC, rounded down; for instants after 1970."""
+    return int(instant.timestamp())
 
 
 def microseconds(instant: datetime) -> int:
@@ -156,7 +164,6 @@ FORM = b"\x01"
 _KEEP_UNTIL = slice(1, 5)
 _FACTS = 5
 
-_encode_facts = msgspec.msgpack.Encoder().encode
 _decode_facts = msgspec.msgpack.Decoder(Shipment).decode
 
 
@@ -183,7 +190,7 @@ def split_key(key: bytes) -> tuple[str, str]:
 
 def pack(keep_until: int, shipment: Shipment) -> bytes:
     """The stored form; ``keep_until`` is the hour since 1970 UTC in which the shipment may be forgotten."""
-    return FORM + keep_until.to_bytes(4, "big") + _encode_facts(shipment)
+    return FORM + keep_until.to_bytes(4, "big") + _encode(shipment)
 
 
 def kept_until(value: bytes) -> int:

@@ -48,6 +48,8 @@ WATERMARK_KEY = b"\x00\x00watermark"
 _WATERMARK_PREFIX = b"\x01\xff\xff\xff\xff"
 """In the form of a shipment's row that is never forgotten, so that a sweep need not tell it apart."""
 
+_VALID, _DEFECT = int(Outcome.VALID), int(Outcome.DEFECT)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEVER = 0
 """The hour before the first watermark: every shipment lies ahead of it, so nothing is counted, pending or late yet."""
@@ -304,9 +306,10 @@ class Engine:
             return
         changed: list[tuple[ScopeState, Status]] = []
         for state in self._unevaluated:
-            valid = state.live[Outcome.VALID]
-            counted = valid + state.live[Outcome.DEFECT]
-            status = self._levels_of(state.scope.marketplace).status(state.status, valid, counted)
+            live = state.live
+            valid = live[_VALID]
+            levels = self._levels.get(state.scope.marketplace) or self._levels_of(state.scope.marketplace)
+            status = levels.status(state.status, valid, valid + live[_DEFECT])
             if status != state.status:
                 changed.append((state, status))
         changed.sort(key=lambda change: encode_key(change[0].scope))
@@ -355,7 +358,7 @@ class Engine:
                 exempt=official.exempt,
                 vtr=official.vtr,
             ),
-            threshold=float(levels.threshold),
+            threshold=float(levels.standard.threshold),
             status=state.status,
             allowance=levels.allowance(state.status, live.valid, live.counted),
             needed_to_recover=levels.needed_to_recover(state.status, live.valid, live.counted),

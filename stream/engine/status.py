@@ -20,7 +20,6 @@ from stream.policy.verdict import Standard
 from stream.records import Status
 
 _ONE = Fraction(1)
-_SEVERITY: dict[Status, int] = {"ok": 0, "at_risk": 1, "breached": 2}
 
 
 class Levels:
@@ -28,13 +27,15 @@ class Levels:
 
     def __init__(self, standard: Standard, settings: EngineSettings) -> None:
         self.standard = standard
-        self.threshold = standard.threshold
-        self._warn = max(settings.warn_level, self.threshold)
+        threshold = standard.threshold
+        warn = max(settings.warn_level, threshold)
         self._min_counted = settings.min_counted
         self._passes_at_threshold = settings.passes_at_threshold
+        self._threshold = threshold.as_integer_ratio()
+        self._warn = warn.as_integer_ratio()
         # A level above 1 could never be reached again.
-        self._recovered = min(_ONE, self.threshold + settings.recover_margin)
-        self._relaxed = min(_ONE, self._warn + settings.recover_margin)
+        self._recovered = min(_ONE, threshold + settings.recover_margin).as_integer_ratio()
+        self._relaxed = min(_ONE, warn + settings.recover_margin).as_integer_ratio()
 
     def status(self, current: Status, valid: int, counted: int) -> Status:
         """The status that follows ``current`` for these counts of the live window."""
@@ -42,32 +43,26 @@ class Levels:
             return "ok"
         if counted < self._min_counted:
             return current
-        target = self._target(valid, counted)
-        if _SEVERITY[target] >= _SEVERITY[current]:
+        n, d = self._warn
+        target: Status = "at_risk" if valid * d < n * counted else "ok"
+        # The threshold is not above the warn level: what is not below the latter can fail only exactly on both.
+        if (target != "ok" or not self._passes_at_threshold) and self._fails(valid, counted):
+            target = "breached"
+        if current == "ok" or target == current or target == "breached":
             return target
-        needed = self._recovered if current == "breached" else self._relaxed
-        return target if valid * needed.denominator >= needed.numerator * counted else current
-
-    def _target(self, valid: int, counted: int) -> Status:
-        below_warn = valid * self._warn.denominator < self._warn.numerator * counted
-        # The threshold is not above the warn level: only on it can a rate fail that is not below the latter.
-        if (below_warn or not self._passes_at_threshold) and self._fails(valid, counted):
-            return "breached"
-        return "at_risk" if below_warn else "ok"
+        n, d = self._recovered if current == "breached" else self._relaxed
+        return target if valid * d >= n * counted else current
 
     def _fails(self, valid: int, counted: int) -> bool:
-        left, right = valid * self.threshold.denominator, self.threshold.numerator * counted
-        return left < right or (left == right and not self._passes_at_threshold)
+        n, d = self._threshold
+        return valid * d < n * counted or (valid * d == n * counted and not self._passes_at_threshold)
 
     def allowance(self, status: Status, valid: int, counted: int) -> int:
         """How many more defects, each one more counted shipment, the rate bears before it fails; 0 in a breach."""
-        if status == "breached" or self.threshold == 0:
+        n, d = self._threshold
+        if status == "breached" or n == 0:
             return 0
-        bearable = valid * self.threshold.denominator
-        if self._passes_at_threshold:
-            most = bearable // self.threshold.numerator
-        else:
-            most = -(-bearable // self.threshold.numerator) - 1
+        most = valid * d // n if self._passes_at_threshold else -(-valid * d // n) - 1
         return max(0, most - counted)
 
     def needed_to_recover(self, status: Status, valid: int, counted: int) -> int:
@@ -78,7 +73,7 @@ class Levels:
         """
         if status != "breached":
             return 0
-        n, d = self._recovered.numerator, self._recovered.denominator
+        n, d = self._recovered
         short = n * counted - d * valid
         needed = -(-short // (d - n)) if d > n else counted - valid
         return max(0, needed, self._min_counted - counted)

@@ -27,7 +27,7 @@ class Kinds:
     def __init__(self) -> None:
         self._numbers: dict[Verdict, int] = {}
         self.verdicts: list[Verdict] = []
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[int] = []
 
     def number(self, verdict: Verdict) -> int:
         """The verdict's number."""
@@ -35,7 +35,7 @@ class Kinds:
         if number is None:
             number = self._numbers[verdict] = len(self.verdicts)
             self.verdicts.append(verdict)
-            self.outcomes.append(verdict.outcome)
+            self.outcomes.append(int(verdict.outcome))
         return number
 
     def after_grace(self, kind: int) -> int:
@@ -207,7 +207,7 @@ class Leaf:
         """The defects in the live window by verdict, a verdict as often as it has hours."""
         span = self._span
         for hour, kind, n in self._hours:
-            if self._kinds.outcomes[kind] is Outcome.DEFECT and span.first_hour <= hour <= span.last_hour:
+            if self._kinds.outcomes[kind] == Outcome.DEFECT and span.first_hour <= hour <= span.last_hour:
                 yield self._kinds.verdicts[kind], n
 
     def is_empty(self) -> bool:

@@ -16,4 +16,6 @@ def is_placeholder(number: str, order_id: str) -> bool:
         return True
     if len(compact) <= _LONGEST_WORD and compact.casefold() in _WORDS:
         return True
+    if len(compact) > len(order_id):
+        return False
     return number == order_id or compact.casefold() == "".join(filter(str.isalnum, order_id)).casefold()

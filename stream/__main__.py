@@ -1,0 +1,5 @@
+"""``python -m stream`` is ``vtr``."""
+
+from stream.cli import main
+
+main()

@@ -1,0 +1,71 @@
+"""The ``vtr`` command. Each subcommand is a module of its own name; what fails is one line on stderr."""
+
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from stream.cli.demo import demo
+from stream.cli.options import CommandError
+from stream.cli.replay import replay
+from stream.cli.run import run
+from stream.cli.simulate import simulate
+from stream.cli.topics import topics
+from stream.cli.watch import alerts, metrics
+from stream.demo import ChildFailedError
+from stream.embedded import EmbeddedBrokerError
+from stream.kafka import BrokerError
+from stream.replay import SourceError
+from stream.settings import SettingsError
+
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130
+"""What shells give a command that Ctrl-C ended: 128 + SIGINT."""
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Settings come from flags, then VTR_* environment variables, then a TOML file (--config). "
+    "Start with `vtr demo`.",
+)
+@click.version_option(package_name="vtr-stream", prog_name="vtr")
+def cli() -> None:
+    """Live Valid Tracking Rate (VTR) for marketplace sellers, on Kafka.
+
+    Events of shipped orders and uploaded tracking numbers go in; the VTR of every seller, marketplace and category
+    comes out live, and an alert when one falls below its threshold.
+    """
+
+
+for command in (demo, run, topics, simulate, replay, alerts, metrics):
+    cli.add_command(command)
+
+
+def main() -> NoReturn:
+    """The entry point: runs a command and ends the process with its exit code."""
+    try:
+        sys.exit(cli.main(prog_name="vtr", standalone_mode=False) or 0)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "vtr"
+        _fail(f"{_one_line(error.format_message())} (see `{command} --help`)", USAGE)
+    except click.ClickException as error:
+        _fail(_one_line(error.format_message()), FAILED)
+    except (CommandError, SettingsError, BrokerError, SourceError, EmbeddedBrokerError, ChildFailedError) as error:
+        _fail(str(error), FAILED)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough. What Python would flush at exit has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"vtr: {message}", err=True)
+    sys.exit(code)
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())

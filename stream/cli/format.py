@@ -1,0 +1,37 @@
+"""How people read metrics and alerts on a terminal."""
+
+from stream.records import Alert, Metric, Scope
+
+STATUS_STYLE = {"ok": "green", "at_risk": "yellow", "breached": "red"}
+
+
+def scope_text(scope: Scope) -> str:
+    """``A1… DE Home``, wider scopes shorter."""
+    return " ".join(part for part in scope if part is not None)
+
+
+def rate_text(rate: float | None) -> str:
+    """A rate in percent; a dash where nothing is counted."""
+    return "—" if rate is None else f"{rate:.2%}"
+
+
+def alert_text(alert: Alert) -> str:
+    """An alert on one line."""
+    live = alert.metric.live
+    causes = ", ".join(
+        f"{cause.reason}{f' ({cause.carrier})' if cause.carrier else ''} ×{cause.count}" for cause in alert.causes
+    )
+    return (
+        f"{alert.since:%Y-%m-%d %H:%M:%S}  {alert.type:<13}  {scope_text(alert.scope):<34}  "
+        f"{rate_text(live.vtr):>8} of {live.counted}{'  ' + causes if causes else ''}"
+    )
+
+
+def metric_text(metric: Metric) -> str:
+    """A metric on one line."""
+    live, official = metric.live, metric.official
+    return (
+        f"{scope_text(metric.scope):<34}  {metric.status:<8}  {rate_text(live.vtr):>8} of {live.counted:<6} "
+        f"pending {live.pending:<5} allowance {metric.allowance:<5} "
+        f"official {rate_text(official.vtr):>8} of {official.counted:<6} as of {metric.as_of:%Y-%m-%d %H:%M:%S}"
+    )

@@ -1,0 +1,104 @@
+"""Command-line options that are settings, made from the settings' own definitions."""
+
+import functools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import click
+import msgspec
+from msgspec import inspect
+
+from stream.settings import ENV_PREFIX, Settings, load_settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class CommandError(Exception):
+    """A command cannot do what was asked. The message is one line."""
+
+
+def settings_options(*names: str) -> Callable[[Callable[Concatenate[Settings, P], R]], Callable[P, R]]:
+    """Give a command the flags of these settings, and ``--config``; it gets the loaded settings as first argument."""
+
+    def decorate(function: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def with_settings(*args: P.args, **kwargs: P.kwargs) -> R:
+            flags = {name: kwargs.pop(name) for name in names}
+            file = kwargs.pop("config")
+            settings = load_settings(flags, file=Path(str(file)) if file else None)
+            return function(settings, *args, **kwargs)
+
+        decorated: Callable[P, R] = with_settings
+        decorated = click.option(
+            "--config",
+            envvar=f"{ENV_PREFIX}CONFIG",
+            type=click.Path(dir_okay=False),
+            help="TOML file with settings.",
+        )(decorated)
+        for name in reversed(names):
+            decorated = _option(name)(decorated)
+        return decorated
+
+    return decorate
+
+
+def _option(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    (field,) = (field for field in msgspec.structs.fields(Settings) if field.name == name)
+    metadata = inspect.type_info(field.type)
+    description = ""
+    if isinstance(metadata, inspect.Metadata) and metadata.extra_json_schema:
+        description = str(metadata.extra_json_schema.get("description", ""))
+        metadata = metadata.type
+    choices = metadata.values if isinstance(metadata, inspect.LiteralType) else ()
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        name,
+        metavar="|".join(map(str, choices)) if choices else _METAVARS.get(name, "VALUE"),
+        help=f"{description[:1].upper()}{description[1:]}  [default: {field.default}]",
+    )
+
+
+_METAVARS = {"broker": "URL", "group": "NAME", "data_dir": "FOLDER", "web_host": "ADDRESS", "web_port": "PORT"} | {
+    name: "TOPIC" for name in msgspec.structs.asdict(Settings()) if name.endswith("_topic")
+}
+
+
+class Instant(click.ParamType):
+    """An ISO 8601 instant; without an offset it is UTC."""
+
+    name = "TIME"
+
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The instant in UTC."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-11-01T12:00:00Z", param, ctx)
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+class Duration(click.ParamType):
+    """A duration such as ``60s``, ``5m``, ``2h``, ``30d``; a bare number is seconds."""
+
+    name = "DURATION"
+
+    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """The duration."""
+        if isinstance(value, timedelta):
+            return value
+        number, unit = (value[:-1], value[-1]) if value[-1:] in _SECONDS else (value, "s")
+        try:
+            duration = timedelta(seconds=float(number) * _SECONDS[unit])
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not a duration such as 60s, 5m or 30d", param, ctx)
+        if duration <= timedelta(0):
+            self.fail(f"{value!r} is not longer than nothing", param, ctx)
+        return duration

@@ -1,0 +1,91 @@
+"""``vtr replay``: history through the same engine, without a broker."""
+
+import sys
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from stream.cli.format import metric_text
+from stream.cli.options import CommandError, Instant, settings_options
+from stream.records import Alert, Metric, encode
+from stream.replay import Replay
+from stream.replay import replay as run_replay
+from stream.settings import Settings
+
+WORST = 10
+"""Scopes in the summary."""
+
+
+@click.command
+@settings_options("threshold", "at_threshold", "warn_level", "recover_margin", "min_counted", "grace_hours", "lag_days")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option("--as-of", type=Instant(), help="End of the windows; later events are left out.  [default: last event]")
+@click.option("--metrics", "metrics_out", metavar="FILE", help="Write one line per scope here; `-` is standard output.")
+@click.option("--alerts", "alerts_out", metavar="FILE", help="Write the alerts in order here; `-` is standard output.")
+def replay(
+    settings: Settings,
+    *,
+    files: tuple[str, ...],
+    as_of: datetime | None,
+    metrics_out: str | None,
+    alerts_out: str | None,
+) -> None:
+    """Replay history: what the VTR was, and which alerts there would have been.
+
+    FILE is NDJSON, one event per line in any order; .gz and .zst are unpacked, `-` is standard input. The same events
+    give the same output, byte for byte.
+    """
+    started = time.perf_counter()
+    result = run_replay(files, settings, as_of=as_of)
+    elapsed = time.perf_counter() - started
+    _write(metrics_out, result.metrics)
+    _write(alerts_out, result.alerts)
+    _report_rejections(result)
+    click.echo(_summary(result, elapsed), err="-" in (metrics_out, alerts_out))
+
+
+def _write(out: str | None, records: Iterable[Metric | Alert]) -> None:
+    if out is None:
+        return
+    lines = b"".join(encode(record) + b"\n" for record in records)
+    if out == "-":
+        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        Path(out).write_bytes(lines)
+    except OSError as error:
+        raise CommandError(f"cannot write {out}: {error.strerror}") from None
+
+
+def _report_rejections(result: Replay) -> None:
+    for line in result.summary.examples:
+        where = f"{line.file}:{line.line}" if line.line else line.file
+        click.echo(f"rejected  {where}: {line.rejection.code}: {line.rejection.message}", err=True)
+    unseen = sum(result.summary.rejected.values()) - len(result.summary.examples)
+    if unseen > 0:
+        click.echo(f"rejected  {unseen} more", err=True)
+
+
+def _summary(result: Replay, elapsed: float) -> str:
+    summary = result.summary
+    rejected = sum(summary.rejected.values())
+    alerts = ", ".join(f"{n} {kind}" for kind, n in sorted(summary.alerts.items())) or "none"
+    speed = f"{summary.events} events in {elapsed:.1f} s ({summary.events / elapsed:,.0f}/s)"
+    lines = [
+        f"{speed}: {summary.accepted} accepted, {rejected} rejected, {summary.after_as_of} after the end",
+        f"as of   {result.as_of.isoformat().replace('+00:00', 'Z') if result.as_of else '—'}",
+        f"scopes  {summary.scopes}",
+        f"alerts  {alerts}",
+    ]
+    rated = [metric for metric in result.metrics if metric.category is None and metric.marketplace is not None]
+    worst = sorted(
+        (metric for metric in rated if metric.live.counted >= 1),
+        key=lambda metric: ((metric.live.vtr or 0.0), -metric.live.counted),
+    )[:WORST]
+    if worst:
+        lines += ["", "lowest VTR by seller and marketplace:", *map(metric_text, worst)]
+    return "\n".join(lines)

@@ -1,0 +1,47 @@
+"""``vtr run``: one worker."""
+
+import click
+
+from stream.cli.options import settings_options
+from stream.settings import Settings
+
+
+@click.command
+@settings_options(
+    "broker",
+    "group",
+    "store",
+    "data_dir",
+    "order_shipped_topic",
+    "tracking_uploaded_topic",
+    "tracking_scanned_topic",
+    "metrics_topic",
+    "alerts_topic",
+    "dead_letters_topic",
+    "threshold",
+    "at_threshold",
+    "warn_level",
+    "recover_margin",
+    "min_counted",
+    "grace_hours",
+    "lag_days",
+    "metrics_interval",
+    "idle_after",
+    "batch_size",
+    "reject_ratio",
+    "reject_run",
+    "session_timeout",
+    "rebalance_timeout",
+    "web_host",
+    "web_port",
+    "log_level",
+)
+def run(settings: Settings) -> int:
+    """Run one worker until Ctrl-C.
+
+    Start more with the same --group to scale, up to the number of partitions of the topics. The topics must exist:
+    `vtr topics create` declares them. With `--store rocksdb`, workers on one machine may share --data-dir.
+    """
+    from stream.worker import run_worker  # Faust takes a second to import, and only this command needs it
+
+    return run_worker(settings)

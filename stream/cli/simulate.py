@@ -1,0 +1,131 @@
+"""``vtr simulate``: seeded, realistic events, into a file or into Kafka."""
+
+import asyncio
+import gzip
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import IO, cast
+
+import click
+import zstandard
+
+from stream.cli.options import CommandError, Duration, Instant, settings_options
+from stream.feed import connected_feed
+from stream.settings import Settings
+from stream.simulator import LiveSimulation, Record, SimulationConfig, simulate_history
+
+FILE_END = datetime(2026, 11, 1, tzinfo=UTC)
+"""A file's history ends here unless asked otherwise, so that the same command writes the same bytes on any day."""
+
+
+LIVE_STEP = 0.1
+"""Seconds between two sends of live events: short beside what people notice."""
+
+
+@click.command
+@settings_options("order_shipped_topic", "tracking_uploaded_topic", "tracking_scanned_topic")
+@click.option("--events", type=click.IntRange(min=1), default=100_000, show_default=True, help="How many events.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed gives another history.")
+@click.option("--sellers", type=click.IntRange(min=1), default=50, show_default=True, help="How many sellers.")
+@click.option("--period", type=Duration(), default="35d", show_default=True, help="Time that the history spans.")
+@click.option(
+    "--until",
+    type=Instant(),
+    help="Where it ends.  [default: now into Kafka, 2026-11-01 into a file, where one command always writes the same]",
+)
+@click.option(
+    "--malformed", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of broken events."
+)
+@click.option(
+    "--scanned", type=click.FloatRange(0, 1), default=0.3, show_default=True, help="Share of scanned shipments."
+)
+@click.option("--out", metavar="FILE", help="Write NDJSON here; `-` is standard output, .gz and .zst are packed.")
+@click.option("--broker", metavar="URL", help="Send the events to this Kafka instead.")
+@click.option("--live", is_flag=True, help="With --broker: go on with live events after the history, until Ctrl-C.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="Live events per second.",
+)
+def simulate(
+    settings: Settings,
+    *,
+    events: int,
+    seed: int,
+    sellers: int,
+    period: timedelta,
+    until: datetime | None,
+    malformed: float,
+    scanned: float,
+    out: str | None,
+    broker: str | None,
+    live: bool,
+    rate: float,
+) -> None:
+    """Write a simulated history of events, into a file or into Kafka.
+
+    Sellers of all sizes, daily rhythm, tracking before and after shipping, carriers that go bad for some days,
+    duplicates, late and out-of-order events. The same seed and options give the same bytes.
+    """
+    if (out is None) == (broker is None):
+        raise click.UsageError("give either --out FILE or --broker URL")
+    if live and broker is None:
+        raise click.UsageError("--live needs --broker")
+    end = until or (FILE_END if broker is None else datetime.now(UTC))
+    try:
+        config = SimulationConfig(
+            seed=seed, sellers=sellers, start=end - period, end=end, malformed=malformed, scanned=scanned
+        )
+        records = simulate_history(config, events)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    if broker is not None:
+        asyncio.run(_send(broker, settings, records, LiveSimulation(config, rate, _utc_now) if live else None))
+    elif out is not None:
+        _write(out, records)
+
+
+async def _send(broker: str, settings: Settings, records: Iterator[Record], live: LiveSimulation | None) -> None:
+    async with connected_feed(broker, settings) as feed:
+        sent = await feed.send(records)
+        click.echo(f"sent {sent} events to {broker}", err=True)
+        while live is not None:
+            await feed.send(live.due())
+            await asyncio.sleep(LIVE_STEP)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _write(out: str, records: Iterator[Record]) -> None:
+    try:
+        with _created(out) as file:
+            for record in records:
+                file.write(record.value + b"\n")
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise CommandError(f"cannot write {out}: {error.strerror}") from None
+
+
+@contextmanager
+def _created(out: str) -> Iterator[IO[bytes]]:
+    if out == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    with open(out, "wb") as raw:  # noqa: PTH123 - as for reading, "-" is not a path
+        if out.endswith(".gz"):
+            # No name and no time in the header: the same events are the same file.
+            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
+                yield cast("IO[bytes]", packed)
+        elif out.endswith(".zst"):
+            with zstandard.ZstdCompressor().stream_writer(raw, closefd=False) as packed:
+                yield cast("IO[bytes]", packed)
+        else:
+            yield raw

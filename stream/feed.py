@@ -1,0 +1,88 @@
+"""Sends events into the input topics, each to the partition of its seller."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from stream.kafka import BrokerError, connected_admin, partition_counts
+from stream.settings import Settings, bootstrap_servers
+from stream.simulator import Record
+from stream.topics import require_topics
+
+BATCH_BYTES = 500_000
+"""Half of what brokers take in a request by default."""
+
+MOST_UNDER_WAY = 64
+"""Batches sent and not yet acknowledged: enough to keep a broker busy, and no more memory than 32 MB."""
+
+
+class Feed:
+    """Sends records by the batch. Made by :func:`connected_feed`."""
+
+    def __init__(self, producer: AIOKafkaProducer, topics: dict[str, str], partitions: dict[str, int]) -> None:
+        self._producer = producer
+        self._topics = topics
+        self._partitions = {topic: list(range(partitions[topic])) for topic in topics.values()}
+        self._partitioner = DefaultPartitioner()
+        self._batches: dict[tuple[str, int], BatchBuilder] = {}
+        self._under_way: list[asyncio.Future[object]] = []
+
+    async def send(self, records: Iterable[Record]) -> int:
+        """Send records, a seller's in their order, and wait until all are acknowledged. Returns how many they were."""
+        sent = 0
+        for record in records:
+            topic = self._topics[record.kind]
+            partitions = self._partitions[topic]
+            target = (topic, self._partitioner(record.key, partitions, partitions))
+            batch = self._batches.get(target)
+            if batch is None or batch.append(timestamp=None, key=record.key, value=record.value) is None:
+                if batch is not None:
+                    await self._submit(target, batch)
+                batch = self._batches[target] = self._producer.create_batch()
+                batch.append(timestamp=None, key=record.key, value=record.value)
+            sent += 1
+        for target, batch in self._batches.items():
+            await self._submit(target, batch)
+        self._batches.clear()
+        await self._acknowledged()
+        return sent
+
+    async def _submit(self, target: tuple[str, int], batch: BatchBuilder) -> None:
+        topic, partition = target
+        self._under_way.append(await self._producer.send_batch(batch, topic, partition=partition))
+        if len(self._under_way) >= MOST_UNDER_WAY:
+            await self._acknowledged()
+
+    async def _acknowledged(self) -> None:
+        under_way, self._under_way = self._under_way, []
+        await asyncio.gather(*under_way)
+
+
+@asynccontextmanager
+async def connected_feed(broker: str, settings: Settings) -> AsyncIterator[Feed]:
+    """A feed into the input topics of the settings at ``broker``.
+
+    Raises :class:`~stream.kafka.BrokerError` where the broker or a topic is not there, or stops taking records.
+    """
+    topics = {
+        "order-shipped": settings.order_shipped_topic,
+        "tracking-uploaded": settings.tracking_uploaded_topic,
+        "tracking-scanned": settings.tracking_scanned_topic,
+    }
+    topics = {kind: topic for kind, topic in topics.items() if topic}
+    async with connected_admin(broker) as admin:
+        counts = await partition_counts(admin)
+    require_topics(list(topics.values()), counts, broker)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers(broker), max_batch_size=BATCH_BYTES)
+    try:
+        await producer.start()
+        yield Feed(producer, topics, {topic: counts[topic].total for topic in topics.values()})
+    except KafkaError as error:
+        raise BrokerError(f"the Kafka broker at {broker} does not take events: {error}") from error
+    finally:
+        await producer.stop()
