@@ -77,8 +77,7 @@ async def connected_admin(broker: str) -> AsyncIterator[AIOKafkaAdminClient]:
         server = await _reachable(broker)
         admin = AIOKafkaAdminClient(bootstrap_servers=server, request_timeout_ms=int(CONNECT_TIMEOUT * 1000))
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                await admin.start()
+            await _undivided(admin.start(), CONNECT_TIMEOUT)
             yield admin
         finally:
             await _finish(admin.close(), broker)
@@ -119,8 +118,7 @@ class connected_consumer(AbstractAsyncContextManager[AIOKafkaConsumer]):  # noqa
                 **self._options,
             )
             try:
-                async with asyncio.timeout(CONNECT_TIMEOUT):
-                    await self._consumer.start()
+                await _undivided(self._consumer.start(), CONNECT_TIMEOUT)
                 # Its background tasks must have begun: `stop` cancels them, and one that had not would cancel `stop`.
                 await asyncio.sleep(0)
             except BaseException:
@@ -239,22 +237,30 @@ async def _stop(consumer: AIOKafkaConsumer) -> None:
 
 
 async def _finish(closing: Coroutine[None, None, None], broker: str) -> None:
-    """Waits until a client is closed, also when it is cancelled meanwhile, but not for ever."""
-    task = asyncio.create_task(closing)
     try:
-        await asyncio.wait({task}, timeout=CLOSE_TIMEOUT)
+        await _undivided(closing, CLOSE_TIMEOUT)
+    except (KafkaError, TimeoutError) as error:
+        logger.warning("the connection to %s was not closed cleanly: %r", _address(broker), error)
+
+
+async def _undivided(work: Coroutine[None, None, None], seconds: float) -> None:
+    """Does ``work`` and lets itself be cancelled only afterwards: half-way, aiokafka forgets to close connections.
+
+    Raises TimeoutError where the work is not done after ``seconds``.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
     except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=CLOSE_TIMEOUT)
+        await asyncio.wait({task}, timeout=seconds)
+        if task.done() and not task.cancelled():
+            task.exception()  # Else it would be logged as one that nobody cared for.
         raise
     finally:
-        problem = None
-        if not task.done():
-            task.cancel()
-            problem = f"not within {CLOSE_TIMEOUT:g} s"
-        elif not task.cancelled() and (error := task.exception()) is not None:
-            problem = repr(error)
-        if problem is not None:
-            logger.warning("the connection to %s was not closed cleanly: %s", _address(broker), problem)
+        task.cancel()
+    if not task.done():
+        raise TimeoutError(f"not done within {seconds:g} s")
+    task.result()
 
 
 async def _reachable(broker: str) -> str:

@@ -209,6 +209,6 @@ def unpack(value: bytes) -> Shipment:
     if value[:1] != FORM:
         raise CorruptShipmentError(f"unknown form {value[:1]!r}")
     try:
-        return _decode_facts(memoryview(value)[_FACTS:])
+        return _decode_facts(value[_FACTS:])
     except msgspec.MsgspecError as error:
         raise CorruptShipmentError(str(error)) from error

@@ -28,10 +28,10 @@ def alert_text(alert: Alert) -> str:
 
 
 def metric_text(metric: Metric) -> str:
-    """A metric on one line."""
+    """A metric on one line, within 120 columns for usual ids."""
     live, official = metric.live, metric.official
     return (
-        f"{scope_text(metric.scope):<34}  {metric.status:<8}  {rate_text(live.vtr):>8} of {live.counted:<6} "
-        f"pending {live.pending:<5} allowance {metric.allowance:<5} "
-        f"official {rate_text(official.vtr):>8} of {official.counted:<6} as of {metric.as_of:%Y-%m-%d %H:%M:%S}"
+        f"{scope_text(metric.scope):<28}  {metric.status:<8}  {rate_text(live.vtr):>7} of {live.counted:<7,} "
+        f"pending {live.pending:<4,} allowance {metric.allowance:<5,} "
+        f"official {rate_text(official.vtr):>7} of {official.counted:,}"
     )

@@ -8,7 +8,7 @@ from stream.records import Alert, Metric
 TREND_POINTS = 24
 """As many as a sparkline is wide."""
 
-SHOWN_ALERTS = 8
+SHOWN_ALERTS = 20
 
 
 class Board:

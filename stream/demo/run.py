@@ -157,7 +157,7 @@ class _Demo:
             while True:
                 elapsed = datetime.now(UTC) - self._since
                 if self._console.is_terminal:
-                    live.update(picture(self._board, self._phase, elapsed), refresh=True)
+                    live.update(picture(self._board, self._phase, elapsed, self._console.height), refresh=True)
                 for child in self._children:
                     child.check()
                 if duration is not None and elapsed >= duration:

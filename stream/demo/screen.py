@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -11,37 +12,42 @@ from stream.cli.format import STATUS_STYLE, rate_text, scope_text
 from stream.demo.board import TREND_POINTS, Board
 from stream.records import Alert
 
-WORST = 12
+_FRAME_LINES = 11
+"""Lines of a picture that are not rows: the head, two titles, two table heads and the gaps."""
+
+_MOST_SELLERS = 12
 _BARS = "▁▂▃▄▅▆▇█"
 _SMALLEST_RANGE = 0.01
 """A sparkline spans at least one percentage point, so that noise looks like noise."""
 
 
-def picture(board: Board, phase: str, elapsed: timedelta) -> RenderableType:
-    """The whole screen."""
-    head = Text(f"vtr demo  {elapsed.seconds} s  ", style="bold")
+def picture(board: Board, phase: str, elapsed: timedelta, height: int) -> RenderableType:
+    """The whole screen, in at most ``height`` lines."""
+    rows = max(height - _FRAME_LINES, 4)
+    sellers = min(rows * 2 // 3, _MOST_SELLERS)
+    head = Text(f"vtr demo  {elapsed.seconds} s  ", style="bold", no_wrap=True, overflow="ellipsis")
     head.append(
         f"{phase}  ·  {board.sellers} sellers  ·  {board.updates} metrics read  ·  "
         f"{board.past_alerts} alerts in the history, {board.live_alerts.total()} live",
         style="not bold",
     )
-    return Group(head, _sellers(board), _alerts(list(board.alerts)))
+    return Group(head, _sellers(board, sellers), _alerts(list(board.alerts)[sellers - rows :]))
 
 
-def _sellers(board: Board) -> Table:
-    table = Table(title="sellers with the lowest VTR", title_justify="left", expand=False)
-    for name, justify in (
-        ("seller", "left"),
-        ("VTR", "right"),
-        ("valid / counted", "right"),
-        ("pending", "right"),
-        ("status", "left"),
-        ("allowance", "right"),
-        ("official", "right"),
+def _sellers(board: Board, rows: int) -> Table:
+    table = Table(title="sellers with the lowest VTR", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=0)
+    for name, width, justify in (
+        ("seller", 14, "left"),
+        ("VTR", 7, "right"),
+        ("valid / counted", 15, "right"),
+        ("pending", 7, "right"),
+        ("status", 8, "left"),
+        ("allowance", 9, "right"),
+        ("official", 8, "right"),
     ):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    table.add_column("trend", width=TREND_POINTS)
-    for metric in board.worst(WORST):
+        table.add_column(name, min_width=width, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("trend", max_width=TREND_POINTS, no_wrap=True)
+    for metric in board.worst(rows):
         live, style = metric.live, STATUS_STYLE[metric.status]
         table.add_row(
             metric.seller_id,
@@ -57,9 +63,9 @@ def _sellers(board: Board) -> Table:
 
 
 def _alerts(alerts: Sequence[Alert]) -> Table:
-    table = Table(title="latest alerts", title_justify="left", expand=False)
-    for name in ("since (UTC)", "alert", "scope", "VTR", "why"):
-        table.add_column(name)
+    table = Table(title="latest alerts", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=0)
+    for name, width in (("since (UTC)", 14), ("alert", 13), ("scope", 24), ("VTR", 13), ("why", 0)):
+        table.add_column(name, min_width=width, no_wrap=True)
     for alert in reversed(alerts):
         why = ", ".join(f"{cause.reason} {cause.carrier or ''}×{cause.count}" for cause in alert.causes[:2])
         table.add_row(

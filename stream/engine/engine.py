@@ -13,11 +13,12 @@ from stream.engine.alerts import make_alert
 from stream.engine.scope import ScopeState, counts
 from stream.engine.settings import EngineSettings
 from stream.engine.status import Levels
-from stream.engine.window import Kinds, Leaf, Span
+from stream.engine.window import Agenda, Kinds, Leaf, Span
 from stream.events import Event, Rejection, RejectionCode
 from stream.policy.verdict import Outcome, Policy, Verdict
 from stream.records import Alert, Metric, OfficialCounts, Scope, Status, encode_key
 from stream.shipment import (
+    DAY,
     HOUR,
     MICROSECOND,
     Fact,
@@ -63,20 +64,15 @@ class Changes(Struct):
     alerts: list[Alert] = field(default_factory=list)
 
 
-_Place = tuple[tuple[str, str, str], int, int, Verdict]
-"""Where a shipment is counted: scope, hour, day and as what. Plain tuples, because two are made per event."""
+class _Working(Struct):
+    """A shipment while a batch changes it, and the fact and verdict by which it was counted until then."""
 
-
-class _Working:
-    """A shipment while a batch changes it. ``before`` is where it was counted until then."""
-
-    __slots__ = ("before", "changed", "keep_until", "shipment")
-
-    def __init__(self, shipment: Shipment, keep_until: int, before: _Place | None) -> None:
-        self.shipment = shipment
-        self.keep_until = keep_until
-        self.before = before
-        self.changed = False
+    seller_id: str
+    shipment: Shipment
+    keep_until: int
+    shipped_before: ShippedFact | None
+    verdict_before: Verdict | None
+    changed: bool = False
 
 
 class Engine:
@@ -98,7 +94,7 @@ class Engine:
         self._scopes: dict[Scope, ScopeState] = {}
         self._levels: dict[str | None, Levels] = {}
         # Dictionaries serve as sets below, because they keep the order that makes two runs alike.
-        self._due: dict[int, dict[Leaf, None]] = {}
+        self._due: Agenda = {}
         self._unevaluated: dict[ScopeState, None] = {}
         self._unpublished: dict[ScopeState, None] = {}
         self._emptied: dict[Leaf, None] = {}
@@ -121,9 +117,8 @@ class Engine:
             engine._as_of = _EPOCH + timedelta(hours=hour)
         for key, value in store.scan():
             if key != WATERMARK_KEY and kept_until(value) > engine._span.last_hour:
-                place = engine._place(split_key(key)[0], unpack(value))
-                if place is not None:
-                    engine._count(place, 1)
+                shipment = unpack(value)
+                engine._recount(split_key(key)[0], None, None, shipment.shipped, engine._judge(shipment))
         return engine
 
     @property
@@ -158,26 +153,27 @@ class Engine:
                 entry.changed = True
         for key, entry in working.items():
             if entry.changed:
-                changes.rows[key] = pack(entry.keep_until, entry.shipment)
-                after = self._place(sellers[key], entry.shipment)
-                if after != entry.before:
-                    if entry.before is not None:
-                        self._count(entry.before, -1)
-                    if after is not None:
-                        self._count(after, 1)
+                shipment = entry.shipment
+                changes.rows[key] = pack(entry.keep_until, shipment)
+                self._recount(
+                    entry.seller_id,
+                    entry.shipped_before,
+                    entry.verdict_before,
+                    shipment.shipped,
+                    self._judge(shipment),
+                )
         return changes
 
     def _load(self, sellers: Mapping[bytes, str]) -> dict[bytes, _Working]:
         now = self._span.last_hour
         working: dict[bytes, _Working] = {}
-        keys = list(sellers)
-        for key, value in zip(keys, self._store.get_many(keys), strict=True):
+        for (key, seller_id), value in zip(sellers.items(), self._store.get_many(list(sellers)), strict=True):
             # What may be forgotten is forgotten, whether or not the sweep has come by.
             if value is None or (keep_until := kept_until(value)) <= now:
-                working[key] = _Working(Shipment(), 0, None)
+                working[key] = _Working(seller_id, Shipment(), 0, None, None)
             else:
                 shipment = unpack(value)
-                working[key] = _Working(shipment, keep_until, self._place(sellers[key], shipment))
+                working[key] = _Working(seller_id, shipment, keep_until, shipment.shipped, self._judge(shipment))
         return working
 
     def _keep_until(self, fact: Fact) -> int:
@@ -192,33 +188,44 @@ class Engine:
             f"`event_time` {event.event_time.isoformat()} is too old for any window as of {self._as_of.isoformat()}",
         )
 
-    def _place(self, seller_id: str, shipment: Shipment) -> _Place | None:
+    def _judge(self, shipment: Shipment) -> Verdict | None:
         shipped = shipment.shipped
-        if shipped is None:
-            return None
-        verdict = self._policy.judge(shipped, shipment.tracking, shipment.scans)
-        return (seller_id, shipped.marketplace, shipped.category), shipped.hour, shipped.day, verdict
+        return None if shipped is None else self._policy.judge(shipped, shipment.tracking, shipment.scans)
 
-    def _count(self, place: _Place, n: int) -> None:
-        scope, hour, day, verdict = place
+    def _recount(
+        self,
+        seller_id: str,
+        shipped_before: ShippedFact | None,
+        before: Verdict | None,
+        shipped: ShippedFact | None,
+        after: Verdict | None,
+    ) -> None:
+        """Count a shipment by its latest fact and verdict, and no longer by those before."""
+        if shipped is shipped_before:
+            if shipped is not None and after != before:
+                self._count(seller_id, shipped, before, after)
+            return
+        if shipped_before is not None:
+            self._count(seller_id, shipped_before, before, None)
+        if shipped is not None:
+            self._count(seller_id, shipped, None, after)
+
+    def _count(self, seller_id: str, shipped: ShippedFact, before: Verdict | None, after: Verdict | None) -> None:
+        hour, day = shipped.shipped_at // HOUR, shipped.promised_by // DAY
         if hour < self._span.first_hour and day < self._span.first_day:
             return
-        leaf = self._leaves.get(scope)
+        leaf = self._leaves.get((seller_id, shipped.marketplace, shipped.category))
         if leaf is None:
-            leaf = self._new_leaf(Scope(*scope))
-        for due in leaf.add(hour, day, verdict, n):
-            self._due.setdefault(due, {})[leaf] = None
-        self._touch(leaf)
-
-    def _touch(self, leaf: Leaf) -> None:
+            leaf = self._new_leaf(Scope(seller_id, shipped.marketplace, shipped.category))
+        leaf.recount(hour, day, before, after)
         for state in leaf.scopes:
             self._unevaluated[state] = None
-        if leaf.is_empty():
+        if after is None and leaf.is_empty():
             self._emptied[leaf] = None
 
     def _new_leaf(self, scope: Scope) -> Leaf:
         wider = (scope, Scope(scope.seller_id, scope.marketplace), Scope(scope.seller_id))
-        leaf = Leaf(tuple(map(self._state, wider)), self._kinds, self._span)
+        leaf = Leaf(tuple(map(self._state, wider)), self._kinds, self._span, self._due)
         for state in leaf.scopes:
             state.leaves.append(leaf)
         self._leaves[scope] = leaf
@@ -279,7 +286,9 @@ class Engine:
         for leaf in self._due.pop(hour, ()):
             if leaf.scopes[0].leaves:  # else dropped since it was due
                 leaf.pass_hour(hour)
-                self._touch(leaf)
+                self._unevaluated.update(dict.fromkeys(leaf.scopes))
+                if leaf.is_empty():
+                    self._emptied[leaf] = None
         if hour % 24 == 0:
             # Everybody's official window names other days now.
             self._unpublished.update(dict.fromkeys(self._scopes.values()))

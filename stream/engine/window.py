@@ -8,7 +8,7 @@ long the window, and an hour costs what changes in it.
 
 from collections.abc import Iterator
 
-from stream.engine.scope import ScopeState
+from stream.engine.scope import ScopeState, Sums
 from stream.policy.verdict import Outcome, Verdict
 
 LIVE_HOURS = 720
@@ -54,26 +54,32 @@ class Buckets:
         self._kinds: dict[int, int] = {}
         """On how many units each kind is met."""
 
-    def add(self, unit: int, kind: int, n: int) -> bool:
-        """Add ``n`` (negative to take away). Returns whether the kind is new on that unit."""
+    def add(self, unit: int, kind: int, n: int = 1) -> bool:
+        """Count ``n`` shipments. Returns whether the kind is new on that unit."""
         slot = unit << _KIND_BITS | kind
-        counts, kinds = self._counts, self._kinds
+        counts = self._counts
         count = counts.get(slot)
-        if count is None:
-            if n < 0:
-                raise RuntimeError(f"no shipment of kind {kind} on unit {unit} to take away")
-            counts[slot] = n
-            kinds[kind] = kinds.get(kind, 0) + 1
-            return True
-        if count + n:
+        if count is not None:
             counts[slot] = count + n
+            return False
+        counts[slot] = n
+        self._kinds[kind] = self._kinds.get(kind, 0) + 1
+        return True
+
+    def remove(self, unit: int, kind: int, n: int = 1) -> None:
+        """Take ``n`` shipments away that were counted."""
+        slot = unit << _KIND_BITS | kind
+        left = self._counts[slot] - n
+        if left > 0:
+            self._counts[slot] = left
+            return
+        if left < 0:
+            raise RuntimeError(f"unit {unit} has {left + n} shipments of kind {kind}, not {n}")
+        del self._counts[slot]
+        if self._kinds[kind] > 1:
+            self._kinds[kind] -= 1
         else:
-            del counts[slot]
-            if kinds[kind] > 1:
-                kinds[kind] -= 1
-            else:
-                del kinds[kind]
-        return False
+            del self._kinds[kind]
 
     def on(self, unit: int) -> list[tuple[int, int]]:
         """Kinds and their counts on one unit."""
@@ -83,7 +89,7 @@ class Buckets:
         """The same, and forget them."""
         dropped = self.on(unit)
         for kind, n in dropped:
-            self.add(unit, kind, -n)
+            self.remove(unit, kind, n)
         return dropped
 
     def __iter__(self) -> Iterator[tuple[int, int, int]]:
@@ -125,83 +131,104 @@ class Span:
         return (day + self.lag_days + OFFICIAL_DAYS) * 24
 
 
+Agenda = dict[int, dict["Leaf", None]]
+"""Which leaves have something to do at an hour. The inner dictionaries serve as sets that keep their order."""
+
+
 class Leaf:
     """The windows of one seller, marketplace and category. ``scopes`` are its own scope and the wider ones."""
 
-    __slots__ = ("_days", "_ending", "_hours", "_kinds", "_span", "scopes")
+    __slots__ = ("_agenda", "_days", "_ending", "_hours", "_kinds", "_live", "_official", "_span", "scopes")
 
-    def __init__(self, scopes: tuple[ScopeState, ...], kinds: Kinds, span: Span) -> None:
+    def __init__(self, scopes: tuple[ScopeState, ...], kinds: Kinds, span: Span, agenda: Agenda) -> None:
         self.scopes = scopes
         self._kinds = kinds
         self._span = span
+        self._agenda = agenda
+        self._live = [scope.live for scope in scopes]
+        self._official = [scope.official for scope in scopes]
         self._hours = Buckets()
         self._days = Buckets()
-        self._ending: dict[int, Buckets] = {}
-        """Awaiting shipments by the hour at which their grace ends, on their promised day."""
+        self._ending: dict[int, dict[tuple[int, int], int]] = {}
+        """How many awaiting shipments' grace ends at an hour, by promised day and kind."""
 
-    def add(self, hour: int, day: int, verdict: Verdict, n: int) -> list[int]:
-        """Count ``n`` shipments (negative to take them away) of one hour and promised day.
-
-        Returns the hours ahead at which :meth:`pass_hour` is due because of them.
-        """
-        kind = self._kinds.number(verdict)
-        if verdict.outcome is not Outcome.AWAITING:
-            return self._count(hour, day, kind, n)
-        end_of_grace = hour + 1 + verdict.grace_hours
-        if end_of_grace <= self._span.last_hour:
-            return self._count(hour, day, self._kinds.after_grace(kind), n)
-        ending = self._ending.setdefault(end_of_grace, Buckets())
-        ending.add(day, kind, n)
-        if ending.is_empty():
-            del self._ending[end_of_grace]
-        return [end_of_grace, *self._count(hour, day, kind, n)]
-
-    def _count(self, hour: int, day: int, kind: int, n: int) -> list[int]:
-        span = self._span
-        outcome = self._kinds.outcomes[kind]
-        due: list[int] = []
+    def recount(self, hour: int, day: int, before: Verdict | None, after: Verdict | None) -> None:
+        """Count one shipment of this hour and promised day as ``after`` instead of ``before`` (None: not at all)."""
+        span, outcomes = self._span, self._kinds.outcomes
+        old = -1 if before is None else self._kind(hour, day, before, -1)
+        new = -1 if after is None else self._kind(hour, day, after, 1)
         # What lies behind a window was dropped with its bucket, or never counted.
         if hour >= span.first_hour:
-            if self._hours.add(hour, kind, n):
-                due.append(span.hour_leaving(hour))
+            if old >= 0:
+                self._hours.remove(hour, old)
+            if new >= 0 and self._hours.add(hour, new):
+                self._due(hour + LIVE_HOURS)
                 if hour > span.last_hour:
-                    due.append(hour)
+                    self._due(hour)
             if hour <= span.last_hour:
-                for scope in self.scopes:
-                    scope.live[outcome] += n
+                for sums in self._live:
+                    if old >= 0:
+                        sums[outcomes[old]] -= 1
+                    if new >= 0:
+                        sums[outcomes[new]] += 1
         if day >= span.first_day:
-            if self._days.add(day, kind, n):
-                due.append(span.hour_leaving_day(day))
+            if old >= 0:
+                self._days.remove(day, old)
+            if new >= 0 and self._days.add(day, new):
+                self._due(span.hour_leaving_day(day))
                 if day > span.last_day:
-                    due.append(span.hour_entering_day(day))
+                    self._due(span.hour_entering_day(day))
             if day <= span.last_day:
-                for scope in self.scopes:
-                    scope.official[outcome] += n
-        return due
+                for sums in self._official:
+                    if old >= 0:
+                        sums[outcomes[old]] -= 1
+                    if new >= 0:
+                        sums[outcomes[new]] += 1
+
+    def _kind(self, hour: int, day: int, verdict: Verdict, n: int) -> int:
+        """The kind that a verdict counts as now; keeps account of whose grace is still to end."""
+        kind = self._kinds.number(verdict)
+        if verdict.outcome != Outcome.AWAITING:
+            return kind
+        end_of_grace = hour + 1 + verdict.grace_hours
+        if end_of_grace <= self._span.last_hour:
+            return self._kinds.after_grace(kind)
+        ending = self._ending.get(end_of_grace)
+        if ending is None:
+            ending = self._ending[end_of_grace] = {}
+            self._due(end_of_grace)
+        ending[day, kind] = ending.get((day, kind), 0) + n
+        return kind
+
+    def _due(self, hour: int) -> None:
+        self._agenda.setdefault(hour, {})[self] = None
 
     def pass_hour(self, hour: int) -> None:
         """Apply what changes when the span has just moved to ``hour``: windows slide, grace ends."""
         span = self._span
-        outcomes = self._kinds.outcomes
-        for kind, n in self._hours.on(hour):
-            for scope in self.scopes:
-                scope.live[outcomes[kind]] += n
-        for kind, n in self._hours.drop(span.first_hour - 1):
-            for scope in self.scopes:
-                scope.live[outcomes[kind]] -= n
+        self._shift(self._live, self._hours.on(hour), 1)
+        self._shift(self._live, self._hours.drop(span.first_hour - 1), -1)
         if hour % 24 == 0:
-            for kind, n in self._days.on(span.last_day):
-                for scope in self.scopes:
-                    scope.official[outcomes[kind]] += n
-            for kind, n in self._days.drop(span.first_day - 1):
-                for scope in self.scopes:
-                    scope.official[outcomes[kind]] -= n
-        ending = self._ending.pop(hour, None)
-        if ending is not None:
-            for day, kind, n in ending:
-                shipped_hour = hour - 1 - self._kinds.verdicts[kind].grace_hours
-                self._count(shipped_hour, day, kind, -n)
-                self._count(shipped_hour, day, self._kinds.after_grace(kind), n)
+            self._shift(self._official, self._days.on(span.last_day), 1)
+            self._shift(self._official, self._days.drop(span.first_day - 1), -1)
+        for (day, kind), n in self._ending.pop(hour, {}).items():
+            shipped_hour = hour - 1 - self._kinds.verdicts[kind].grace_hours
+            defect = self._kinds.after_grace(kind)
+            if n and shipped_hour >= span.first_hour:
+                self._hours.remove(shipped_hour, kind, n)
+                self._hours.add(shipped_hour, defect, n)
+                self._shift(self._live, [(kind, -n), (defect, n)], 1)
+            if n and day >= span.first_day:
+                self._days.remove(day, kind, n)
+                self._days.add(day, defect, n)
+                if day <= span.last_day:
+                    self._shift(self._official, [(kind, -n), (defect, n)], 1)
+
+    def _shift(self, windows: list[Sums], counted: list[tuple[int, int]], sign: int) -> None:
+        outcomes = self._kinds.outcomes
+        for kind, n in counted:
+            for sums in windows:
+                sums[outcomes[kind]] += sign * n
 
     def live_defects(self) -> Iterator[tuple[Verdict, int]]:
         """The defects in the live window by verdict, a verdict as often as it has hours."""

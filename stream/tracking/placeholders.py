@@ -16,6 +16,8 @@ def is_placeholder(number: str, order_id: str) -> bool:
         return True
     if len(compact) <= _LONGEST_WORD and compact.casefold() in _WORDS:
         return True
-    if len(compact) > len(order_id):
-        return False
-    return number == order_id or compact.casefold() == "".join(filter(str.isalnum, order_id)).casefold()
+    if number == order_id:
+        return True
+    if len(compact) > len(order_id) or (order_id[-1].isalnum() and order_id[-1].casefold() != compact[-1].casefold()):
+        return False  # without taking the order id apart
+    return compact.casefold() == "".join(filter(str.isalnum, order_id)).casefold()
