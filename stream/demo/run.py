@@ -37,6 +37,9 @@ IDLE_AFTER = 1.0
 REFRESH = 0.25
 """Seconds between two pictures."""
 
+TOLD_ALERTS = 5
+"""Of the history's alerts, where there is no screen to show more."""
+
 R = TypeVar("R", Alert, Metric)
 
 
@@ -143,7 +146,7 @@ class _Demo:
             self._say(f"live, at about {self._plan.rate:g} events per second")
             if not self._console.is_terminal:
                 self._console.print(f"         {self._board.past_alerts} alerts in the history; the latest:")
-                for alert in self._board.alerts:
+                for alert in list(self._board.alerts)[-TOLD_ALERTS:]:
                     self._console.print(alert_text(alert), soft_wrap=True)
 
     def _alert(self, alert: Alert) -> None:

@@ -14,10 +14,19 @@ from stream.worker.watermark import Watermark
 
 
 class Partition:
-    """An engine and its watermark, fed with records. Times called ``monotonic`` are in seconds."""
+    """An engine and its watermark, fed with records. Times called ``monotonic`` are in seconds.
+
+    ``outcomes`` counts the worker's events: as ``accepted``, or by the code of their rejection.
+    """
 
     def __init__(
-        self, engine: Engine, store: Store, watermark: Watermark, limit: RejectionLimit, metrics_interval: float
+        self,
+        engine: Engine,
+        store: Store,
+        watermark: Watermark,
+        limit: RejectionLimit,
+        metrics_interval: float,
+        outcomes: Counter[str],
     ) -> None:
         self.engine = engine
         self.store = store
@@ -25,8 +34,7 @@ class Partition:
         self._limit = limit
         self._metrics_interval = metrics_interval
         self._metrics_at = float("-inf")
-        self.outcomes: Counter[str] = Counter()
-        """Events by outcome: ``accepted``, or the code of the rejection."""
+        self._outcomes = outcomes
 
     def process(
         self, topic: str, records: Records, now: datetime, monotonic: float, is_at_end: Callable[[str], bool]
@@ -55,9 +63,9 @@ class Partition:
             rejected.extend((sources[id(event)], rejection) for event, rejection in changes.rejected)
             self._take(changes.rows, outgoing)
         self._limit.count(len(records), [rejection for _, rejection in rejected])
-        self.outcomes["accepted"] += len(records) - len(rejected)
+        self._outcomes["accepted"] += len(records) - len(rejected)
         for index, rejection in sorted(rejected, key=lambda each: each[0]):
-            self.outcomes[rejection.code.value] += 1
+            self._outcomes[rejection.code.value] += 1
             outgoing.dead_letters.append(dead_letter(records[index], rejection, now))
         self._watermark.saw(topic, max((event.event_time for event in events), default=None), monotonic)
         self._pass_time(outgoing, now, monotonic, is_at_end)

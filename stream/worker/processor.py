@@ -1,6 +1,8 @@
 """The agent's body: which partition a batch goes to, and when it may begin and counts as done."""
 
 import asyncio
+import logging
+from collections import Counter
 from collections.abc import AsyncIterable, Callable
 from datetime import UTC, datetime
 from time import monotonic
@@ -27,6 +29,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+TELL_EVERY = 30.0
+"""Seconds between two lines in the log that say how far the worker is."""
+
+logger = logging.getLogger("stream.worker")
+
 Batch = EventT[bytes]
 """Faust's event around a batch of records; its type does not know of batches."""
 
@@ -49,6 +56,8 @@ class Processor:
         self._publishing: dict[int, asyncio.Task[None]] = {}
         self._running = asyncio.Event()
         self._failed = False
+        self._outcomes: Counter[str] = Counter()
+        """Events by outcome: ``accepted``, or the code of the rejection."""
         self.shipments: ShipmentsTable
         self.alerts: AlertsTable
 
@@ -58,6 +67,8 @@ class Processor:
         """The partitions are restored: batches may begin."""
         if not self._failed:
             self._running.set()
+            assigned = ", ".join(map(str, self._assigned())) or "none"
+            logger.info("ready: partitions %s", assigned)
 
     async def pause(self) -> None:
         """Let no batch begin, and wait for those under way."""
@@ -99,8 +110,11 @@ class Processor:
 
     async def pass_idle_time(self) -> None:
         """Let time pass where no records come, until the worker stops."""
+        told, told_at = 0, monotonic()
         while not self._app.should_stop:
             await asyncio.sleep(IDLE_STEP)
+            if monotonic() - told_at >= TELL_EVERY:
+                told, told_at = self._tell(told, monotonic() - told_at), monotonic()
             try:
                 for number in self._assigned():
                     publishing = self._publishing.get(number)
@@ -110,6 +124,16 @@ class Processor:
                             self._publish(number, outgoing, None)
             except Exception as error:  # noqa: BLE001 - whatever it is, it must stop the worker
                 await self._fail(error)
+
+    def _tell(self, told: int, seconds: float) -> int:
+        """Log how many events came since ``told``, where any did. Returns how many came in all."""
+        events = self._outcomes.total()
+        if events > told:
+            rejected = events - self._outcomes["accepted"]
+            oldest = min((partition.engine.as_of for partition in self._partitions.values()), default=None)
+            rate = (events - told) / seconds
+            logger.info("%d events, %.0f/s now, %d rejected, as of %s", events, rate, rejected, oldest)
+        return events
 
     def _publish(self, number: int, outgoing: Outgoing, event: Batch | None) -> None:
         self._publishing[number] = asyncio.create_task(self._publish_and_ack(number, outgoing, event))
@@ -137,7 +161,9 @@ class Processor:
             store = self.shipments.store(number)
             engine = Engine.restore(self._policy, self._engine_settings, store, self.alerts.latest(number))
             watermark = Watermark(self._settings.input_topics, self._settings.idle_after, monotonic())
-            partition = Partition(engine, store, watermark, self._limit, self._settings.metrics_interval)
+            partition = Partition(
+                engine, store, watermark, self._limit, self._settings.metrics_interval, self._outcomes
+            )
             self._partitions[number] = partition
         return partition
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import socket
 import sys
 
 from faust import Worker
 
 from stream.kafka import BrokerError
-from stream.settings import Settings
+from stream.settings import Settings, SettingsError
 from stream.state.rocks import StoreLockedError
 from stream.topics import TopicError, check_topics
 from stream.worker.app import create_app
@@ -25,8 +26,10 @@ _EXPLAINED = (BrokerError, TopicError, StoreLockedError, TooManyRejectionsError,
 def run_worker(settings: Settings) -> int:
     """Run a worker until SIGTERM or Ctrl-C. Returns the exit code: 0, or 1 after an error.
 
-    Raises :class:`~stream.kafka.BrokerError` and :class:`~stream.topics.TopicError` when it cannot start.
+    Raises :class:`~stream.kafka.BrokerError`, :class:`~stream.topics.TopicError` and
+    :class:`~stream.settings.SettingsError` when it cannot start.
     """
+    _check_port(settings)
     partitions = asyncio.run(check_topics(settings))
     _set_up_logging(settings.log_level)
     app = create_app(settings, partitions)
@@ -48,6 +51,20 @@ def run_worker(settings: Settings) -> int:
     else:
         logger.error("stopped by an unexpected error", exc_info=crash)
     return STOPPED_BY_ERROR
+
+
+def _check_port(settings: Settings) -> None:
+    if settings.web_port == 0:
+        return
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.web_host, settings.web_port))
+        except OSError as error:
+            address = f"{settings.web_host}:{settings.web_port}"
+            raise SettingsError(
+                f"the web server cannot listen on {address}: {error.strerror}; give another --web-port, or 0 for none"
+            ) from None
 
 
 def _set_up_logging(level: str) -> None:
