@@ -1,0 +1,195 @@
+"""The ``vtr`` command as a shell sees it: output, exit codes, errors on one line."""
+
+import gzip
+import io
+import json
+import random
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import zstandard
+
+from stream.cli import main
+
+COMMANDS = ["demo", "run", "topics", "topics create", "topics check", "simulate", "replay", "alerts", "metrics"]
+
+
+class Done(NamedTuple):
+    """A finished command."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+def vtr(*arguments: str, stdin: bytes = b"") -> Done:
+    """Run the command in this process: starting an interpreter for each would take most of the tests' time."""
+    output, errors = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO())
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+        patch.setattr(sys, "argv", ["vtr", *arguments])
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as end:
+            main()
+    output.flush()
+    errors.flush()
+    code = end.value.code
+    return Done(code if isinstance(code, int) else 0, output.buffer.getvalue(), errors.buffer.getvalue())
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("history") / "history.ndjson"
+    done = vtr("simulate", "--events", "5000", "--sellers", "12", "--seed", "3", "--out", str(file))
+    assert done.returncode == 0, done.stderr
+    return file
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_names_the_command_and_explains_it(command: str) -> None:
+    done = vtr(*command.split(), "--help")
+    assert done.returncode == 0
+    assert done.stdout.decode().startswith(f"Usage: vtr {command}".rstrip())
+    assert b"Options:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "code"),
+    [
+        (["bogus"], "No such command 'bogus'", 2),
+        (["run", "--bogus"], "--bogus", 2),
+        (["run", "--threshold", "2"], "`threshold`", 1),
+        (["run", "--broker", "http://x"], "`broker`", 1),
+        (["run", "--store", "disk"], "`store`", 1),
+        (["run", "--config", "/nowhere.toml"], "/nowhere.toml", 1),
+        (["run", "--broker", "kafka://127.0.0.1:1", "--web-port", "0"], "127.0.0.1:1", 1),
+        (["metrics", "--broker", "kafka://127.0.0.1:1"], "127.0.0.1:1", 1),
+        (["topics", "check", "--broker", "kafka://127.0.0.1:1"], "127.0.0.1:1", 1),
+        (["metrics", "--worst", "3", "--follow"], "--worst", 2),
+        (["replay"], "FILE", 2),
+        (["replay", "/nowhere.ndjson"], "/nowhere.ndjson", 1),
+        (["replay", "/nowhere.ndjson", "--as-of", "soon"], "'soon'", 2),
+        (["simulate"], "--out", 2),
+        (["simulate", "--out", "/nowhere/x.ndjson"], "/nowhere/x.ndjson", 1),
+        (["simulate", "--out", "-", "--period", "1"], "`end`", 1),
+        (["simulate", "--out", "-", "--live"], "--live", 2),
+        (["demo", "--duration", "0s"], "'0s'", 2),
+    ],
+)
+def test_an_error_is_one_line_that_names_its_cause(arguments: list[str], said: str, code: int) -> None:
+    done = vtr(*arguments)
+    error = done.stderr.decode()
+    assert done.returncode == code
+    assert said in error
+    assert error.startswith("vtr: ")
+    assert error.count("\n") == 1
+
+
+def test_a_broken_settings_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "vtr.toml"
+    file.write_text('min_counted = "many"\n')
+    done = vtr("replay", str(file), "--config", str(file))
+    assert done.returncode == 1
+    assert str(file) in done.stderr.decode()
+    assert "min_counted" in done.stderr.decode()
+
+
+def test_simulate_writes_the_same_bytes_again(history: Path) -> None:
+    again = vtr("simulate", "--events", "5000", "--sellers", "12", "--seed", "3", "--out", "-")
+    other = vtr("simulate", "--events", "5000", "--sellers", "12", "--seed", "4", "--out", "-")
+    assert again.stdout == history.read_bytes()
+    assert other.stdout != again.stdout
+    assert len(again.stdout.splitlines()) == 5000
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_simulate_packs_and_replay_unpacks(history: Path, tmp_path: Path, ending: str) -> None:
+    file = tmp_path / f"history.ndjson{ending}"
+    vtr("simulate", "--events", "5000", "--sellers", "12", "--seed", "3", "--out", str(file))
+    packed = file.read_bytes()
+    unpacked = gzip.decompress(packed) if ending == ".gz" else zstandard.ZstdDecompressor().stream_reader(packed).read()
+    assert unpacked == history.read_bytes()
+    assert vtr("replay", str(file), "--metrics", "-").stdout == vtr("replay", str(history), "--metrics", "-").stdout
+
+
+def test_replay_gives_the_same_bytes_for_any_order_and_any_split(history: Path, tmp_path: Path) -> None:
+    outputs = []
+    lines = history.read_bytes().splitlines(keepends=True)
+    random.Random(7).shuffle(lines)  # noqa: S311 - an order, not a secret
+    halves = [tmp_path / "a.ndjson", tmp_path / "b.ndjson"]
+    halves[0].write_bytes(b"".join(lines[:1000]))
+    halves[1].write_bytes(b"".join(lines[1000:]))
+    for number, files in enumerate(([history], halves, [*halves, history])):
+        metrics, alerts = tmp_path / f"metrics{number}", tmp_path / f"alerts{number}"
+        done = vtr("replay", *map(str, files), "--metrics", str(metrics), "--alerts", str(alerts))
+        assert done.returncode == 0, done.stderr
+        outputs.append((metrics.read_bytes(), alerts.read_bytes()))
+    assert outputs[0] == outputs[1] == outputs[2]
+    metrics_bytes, alerts_bytes = outputs[0]
+    assert len(metrics_bytes.splitlines()) > 12
+    assert alerts_bytes
+
+
+def test_replay_writes_one_metric_per_scope_sorted_by_key_at_one_instant(history: Path) -> None:
+    done = vtr("replay", str(history), "--as-of", "2026-10-31T12:00:00Z", "--metrics", "-")
+    metrics = [json.loads(line) for line in done.stdout.splitlines()]
+    keys = [json.dumps([m["seller_id"], m["marketplace"], m["category"]], separators=(",", ":")) for m in metrics]
+    assert keys == sorted(keys)
+    assert len(set(keys)) == len(keys)
+    assert {m["as_of"] for m in metrics} == {"2026-10-31T12:00:00Z"}
+    assert b"after the end" in done.stderr
+
+
+def test_replay_reads_standard_input(history: Path) -> None:
+    piped = vtr("replay", "-", "--metrics", "-", stdin=history.read_bytes())
+    assert piped.stdout == vtr("replay", str(history), "--metrics", "-").stdout
+
+
+def test_replay_reports_bad_lines_with_file_and_number_and_goes_on(tmp_path: Path, history: Path) -> None:
+    lines = history.read_bytes().splitlines()
+    lines[1:1] = [b"", b"{broken", b'{"type":"order-shipped"}']
+    file = tmp_path / "bad.ndjson"
+    file.write_bytes(b"\n".join(lines) + b"\n")
+    done = vtr("replay", str(file), "--metrics", str(tmp_path / "metrics"))
+    assert done.returncode == 0
+    assert f"{file}:3: malformed_json" in done.stderr.decode()
+    assert f"{file}:4: missing_field" in done.stderr.decode()
+    assert "5000 accepted, 2 rejected" in done.stdout.decode()
+    assert (tmp_path / "metrics").read_bytes() == vtr("replay", str(history), "--metrics", "-").stdout
+
+
+def test_replay_of_nothing_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "empty.ndjson"
+    file.touch()
+    done = vtr("replay", str(file), "--metrics", "-")
+    assert done.returncode == 0
+    assert done.stdout == b""
+    assert b"0 events" in done.stderr
+
+
+def test_replay_of_a_broken_archive_names_it(tmp_path: Path) -> None:
+    file = tmp_path / "broken.ndjson.gz"
+    file.write_bytes(b"no archive")
+    done = vtr("replay", str(file))
+    assert done.returncode == 1
+    assert str(file) in done.stderr.decode()
+
+
+def test_settings_come_from_the_environment_too(history: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "vtr.toml"
+    file.write_text("threshold = 0.5\nwarn_level = 0.5\n")
+    monkeypatch.setenv("VTR_CONFIG", str(file))
+    assert b'"threshold":0.5' in vtr("replay", str(history), "--metrics", "-").stdout
+    monkeypatch.setenv("VTR_THRESHOLD", "0.4")
+    assert b'"threshold":0.4' in vtr("replay", str(history), "--metrics", "-").stdout
+    assert b'"threshold":0.3' in vtr("replay", str(history), "--threshold", "0.3", "--metrics", "-").stdout
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(history: Path) -> None:
+    piped = f"{sys.executable} -m stream replay {history} --metrics - 2>/dev/null | head -1"
+    done = subprocess.run(["bash", "-c", piped], capture_output=True, timeout=60, check=False)
+    assert done.stdout.count(b"\n") == 1
+    assert b"Traceback" not in done.stderr
