@@ -130,6 +130,10 @@ class RejectionCode(StrEnum):
     TOO_LATE = "too_late"
 
 
+MAX_MESSAGE = 500
+"""Characters. A rejection quotes the value it is about, and a value can be as long as an event."""
+
+
 class Rejection(Struct, frozen=True):
     """An event that cannot be used: a stable code and a sentence that names the field."""
 
@@ -158,7 +162,7 @@ def decode(value: bytes | None) -> Event | Rejection:
     try:
         event = _decoder.decode(value)
     except msgspec.ValidationError as error:
-        return _explain(str(error))
+        return _explain(_shortened(str(error)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Rejection(RejectionCode.MALFORMED_JSON, str(error))
     return _normalise(event)
@@ -187,12 +191,18 @@ def check_future(event: Event, latest: datetime) -> Rejection | None:
 
 
 def _invalid(field: str, problem: str) -> Rejection:
-    return Rejection(RejectionCode.INVALID_FIELD, f"{problem} - at `$.{field}`")
+    return Rejection(RejectionCode.INVALID_FIELD, f"{problem[:MAX_MESSAGE]} - at `$.{field}`")
+
+
+def _shortened(message: str) -> str:
+    """The message without the middle of a long value: it ends with the field's name."""
+    return message if len(message) <= MAX_MESSAGE else f"{message[: MAX_MESSAGE // 2]}…{message[-MAX_MESSAGE // 2 :]}"
 
 
 def _explain(message: str) -> Rejection:
-    """msgspec names the field in its sentence; only the code has to be told apart."""
-    if "missing required field" in message:
+    """msgspec names the field in its sentence; only the code has to be told apart. A value may be quoted in it, so
+    only its fixed beginning and end can tell."""
+    if message.startswith("Object missing required field"):
         return Rejection(RejectionCode.MISSING_FIELD, message)
     if message.endswith("`$.type`"):
         return Rejection(RejectionCode.UNKNOWN_TYPE, message)
@@ -240,6 +250,8 @@ def _normalise_shipped(event: OrderShipped) -> OrderShipped | Rejection:
         if not (value.currency.isascii() and value.currency.isalpha() and value.currency.isupper()):
             return _invalid("order_value.currency", f"`{value.currency}` is not an ISO 4217 code such as EUR")
     event.marketplace = canonical_marketplace(event.marketplace)
+    if not event.marketplace:
+        return _invalid("marketplace", "a blank is no marketplace")
     for field in ("ship_from", "ship_to"):
         country = getattr(event, field)
         if country is not None:

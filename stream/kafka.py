@@ -44,6 +44,10 @@ SESSION_TIMEOUT_MS = 10_000
 member whose event loop is blocked loses them often; longer, and those of a crashed one wait. On the embedded broker
 joining a group always takes half of it."""
 
+MAX_POLL_INTERVAL_MS = 3_600_000
+"""How long a group member may take over the records it has in hand. An hour, for hundreds of them may each cost a
+call to somewhere else; a member that is dead is told by its heartbeats."""
+
 RETRY_BACKOFF_MS = 500
 """aiokafka logs an error per attempt; at its own 100 ms, a broker's restart would fill the log."""
 
@@ -114,13 +118,12 @@ class connected_consumer(AbstractAsyncContextManager[AIOKafkaConsumer]):  # noqa
                 enable_auto_commit=False,
                 session_timeout_ms=SESSION_TIMEOUT_MS,
                 heartbeat_interval_ms=SESSION_TIMEOUT_MS // 3,
+                max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
                 retry_backoff_ms=RETRY_BACKOFF_MS,
                 **self._options,
             )
             try:
                 await _undivided(self._consumer.start(), CONNECT_TIMEOUT)
-                # Its background tasks must have begun: `stop` cancels them, and one that had not would cancel `stop`.
-                await asyncio.sleep(0)
             except BaseException:
                 await self._close()
                 raise
@@ -191,12 +194,12 @@ async def end_offsets(broker: str, partitions: Collection[TopicPartition]) -> di
                 # The consumer seeks and fetches by itself, and tells nobody when it has. Nothing asks for the records.
                 while any(consumer.highwater(partition) is None for partition in partitions):  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
-        except (KafkaError, TimeoutError) as error:
+        except TimeoutError:
             topics = ", ".join(sorted({partition.topic for partition in partitions}))
             raise BrokerError(
                 f"the Kafka broker at {_address(broker)} did not give the end of every partition of {topics} within "
                 f"{END_OFFSETS_TIMEOUT:g} s; check that they exist and have a leader"
-            ) from error
+            ) from None
         return {partition: consumer.highwater(partition) for partition in partitions}
 
 
@@ -208,8 +211,10 @@ def _address(broker: str) -> str:
 def _one_line(broker: str) -> Iterator[None]:
     try:
         yield
-    except (KafkaError, TimeoutError) as error:
-        raise _translated(broker, error) or error from error
+    except Exception as error:
+        if one_line := _translated(broker, error):
+            raise one_line from error
+        raise
 
 
 def _translated(broker: str, error: BaseException) -> BrokerError | None:

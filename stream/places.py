@@ -21,12 +21,21 @@ _COUNTRIES = {code: code for code in _ALPHA_2.split()} | {"UK": "GB"}
 
 def canonical_country(code: str) -> str | None:
     """The ISO code for a country code as sellers write it (any case, ``UK`` too), or None where there is none."""
-    return _COUNTRIES.get(code) or _COUNTRIES.get(code.strip().upper())
+    return _COUNTRIES.get(code) or (_COUNTRIES.get(code.strip().upper()) if code.isascii() else None)
 
 
 def canonical_marketplace(code: str) -> str:
-    """The marketplace's own code: ``UK`` for Britain, others unchanged."""
-    return "UK" if code == "GB" else code
+    """The marketplace's code: a country's in capitals and ``UK`` for Britain, other names without outer blanks.
+
+    Empty for a blank one.
+    """
+    if code in _COUNTRIES and code != "GB":
+        return code
+    code = code.strip()
+    country = canonical_country(code)
+    if country is None:
+        return code
+    return "UK" if country == "GB" else country
 
 
 def marketplace_country(marketplace: str) -> str | None:

@@ -3,11 +3,13 @@
 A scope is what a VTR is kept for: a seller; a seller on a marketplace; a seller on a marketplace in a category.
 """
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct, field
+
+from stream.events import Instant
 
 Count = Annotated[int, Meta(ge=0)]
 Rate = Annotated[float, Meta(ge=0, le=1)]
@@ -72,7 +74,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     seller_id: str
     marketplace: str | None
     category: str | None
-    as_of: datetime
+    as_of: Instant
     live: Counts
     official: OfficialCounts
     threshold: Rate
@@ -109,7 +111,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     category: str | None
     status: Status
     previous_status: Status
-    since: datetime
+    since: Instant
     metric: Metric
     causes: list[Cause]
 

@@ -18,7 +18,7 @@ ENV_PREFIX = "VTR_"
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Level = Annotated[Decimal, Meta(description="a share from 0 to 1")]
-TopicName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]{1,200}$")]
+TopicName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]{1,200}\Z")]
 
 
 class SettingsError(ValueError):
@@ -33,12 +33,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     group: Annotated[
         str,
-        Meta(pattern=r"^[a-zA-Z0-9._-]{1,100}$", description="consumer group; also the prefix of the changelog topic"),
+        Meta(pattern=r"^[a-zA-Z0-9._-]{1,100}\Z", description="consumer group; also the prefix of the changelog topic"),
     ] = "vtr"
     order_shipped_topic: Annotated[TopicName, Meta(description="input topic")] = "order-shipped"
     tracking_uploaded_topic: Annotated[TopicName, Meta(description="input topic")] = "tracking-uploaded"
     tracking_scanned_topic: Annotated[
-        str, Meta(pattern=r"^[a-zA-Z0-9._-]{0,200}$", description="optional input topic; empty for none")
+        str, Meta(pattern=r"^[a-zA-Z0-9._-]{0,200}\Z", description="optional input topic; empty for none")
     ] = "tracking-scanned"
     metrics_topic: Annotated[TopicName, Meta(description="output topic, compacted: the latest VTR of every scope")] = (
         "vtr-metrics"
@@ -106,8 +106,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         bootstrap_servers(self.broker)
         for name in ("threshold", "warn_level", "recover_margin", "reject_ratio"):
-            if not Decimal(0) <= getattr(self, name) <= Decimal(1):
-                raise ValueError(f"Expected a share from 0 to 1, got {getattr(self, name)} - at `$.{name}`")
+            share: Decimal = getattr(self, name)
+            if not share.is_finite() or not 0 <= share <= 1:
+                raise ValueError(f"Expected a share from 0 to 1, got {share} - at `$.{name}`")
         if self.warn_level < self.threshold:
             raise ValueError(
                 f"Expected at least the threshold {self.threshold}, got {self.warn_level} - at `$.warn_level`"
@@ -134,10 +135,10 @@ def bootstrap_servers(broker: str) -> list[str]:
     for host in hosts.split(","):
         try:
             url = urlsplit(f"//{host.strip()}")
-            port = url.port or 9092
+            port = 9092 if url.port is None else url.port
         except ValueError:
             url, port = urlsplit(""), 0
-        if scheme != "kafka" or not url.hostname or not port:
+        if scheme != "kafka" or not url.hostname or not port or url.path:
             raise ValueError(f"Expected kafka://host:port, got {broker!r} - at `$.broker`")
         name = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
         servers.append(f"{name}:{port}")
@@ -154,26 +155,31 @@ def load_settings(
 
     Raises :class:`SettingsError`, one line that names the setting and where it came from.
     """
-    environ = os.environ if environ is None else environ
-    merged: dict[str, object] = {}
+    sources: dict[str, Mapping[str, object]] = {}
     if file is not None:
-        try:
-            merged |= tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
-        except OSError as error:
-            raise SettingsError(f"cannot read settings file {file}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"settings file {file}: {error}") from None
-        _convert(merged, f"settings file {file}")
-    names = {field.encode_name for field in msgspec.structs.fields(Settings)}
-    from_environment = {name: environ[variable] for name in names if (variable := ENV_PREFIX + name.upper()) in environ}
-    _convert(from_environment, "environment")
-    merged |= from_environment
-    merged |= {name: value for name, value in (flags or {}).items() if value is not None}
-    return _convert(merged, "settings")
-
-
-def _convert(values: Mapping[str, object], where: str) -> Settings:
+        sources[f"settings file {file}"] = _read(file)
+    environ = os.environ if environ is None else environ
+    names = [field.encode_name for field in msgspec.structs.fields(Settings)]
+    sources["environment"] = {
+        name: environ[variable] for name in names if (variable := ENV_PREFIX + name.upper()) in environ
+    }
+    sources["settings"] = {name: value for name, value in (flags or {}).items() if value is not None}
+    merged: dict[str, object] = {}
+    for values in sources.values():
+        merged |= values
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        return msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{where}: {str(error).replace('`$.', '`')}") from None
+        message = str(error).replace("`$.", "`")
+        # The last source that has the setting is the one whose value counted.
+        named = [where for where, values in sources.items() if any(f"`{name}`" in message for name in values)]
+        raise SettingsError(f"{named[-1] if named else 'settings'}: {message}") from None
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
+    except OSError as error:
+        raise SettingsError(f"cannot read settings file {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"settings file {file}: {error}") from None

@@ -210,5 +210,5 @@ def unpack(value: bytes) -> Shipment:
         raise CorruptShipmentError(f"unknown form {value[:1]!r}")
     try:
         return _decode_facts(value[_FACTS:])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptShipmentError(str(error)) from error

@@ -459,27 +459,26 @@ class _Member(_Reader, ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _start(self) -> None:
         async with _joining(self._source):
-            if self._source.start == "now":
-                await self._establish()
+            await self._establish()
             self._consumer.subscribe([self._source.topic], listener=self)
             # Waits for the assignment, and takes no record.
             await self._consumer.getmany(TopicPartition(self._source.topic, -1))
 
     async def _establish(self) -> None:
-        """Makes the ends the group's position where it has none, so that it misses nothing from now on.
+        """Gives a new group its position, so that it misses nothing from now on.
 
-        Without it, a group whose members stop before the first commit would start at another "now" the next time;
-        and the "now" of a broker's own answer can be wrong, see :func:`~stream.kafka.end_offsets`.
+        Without one, a group whose members stop before their first commit would start at another "now" the next
+        time; and what a broker takes for "now" can be wrong, see :func:`~stream.kafka.end_offsets`.
         """
         async with connected_consumer(self._source.broker, group=self._group) as consumer:
             consumer.assign(self._partitions)
-            new = {
-                partition: end for partition, end in self._ends.items() if await consumer.committed(partition) is None
-            }
-            if new:
-                # Refused where the group has members; then they have committed its positions.
-                with suppress(CommitFailedError):
-                    await consumer.commit(new)
+            new = [partition for partition in self._partitions if await consumer.committed(partition) is None]
+            if not new:
+                return
+            starts = self._ends if self._source.start == "now" else await consumer.beginning_offsets(new)
+            # Refused where the group has got members meanwhile; then they have done the same.
+            with suppress(CommitFailedError):
+                await consumer.commit({partition: starts[partition] for partition in new})
 
     async def _commit_when_due(self) -> None:
         if time.monotonic() >= self._due:
@@ -496,9 +495,8 @@ class _Member(_Reader, ConsumerRebalanceListener):  # type: ignore[misc]
         except (KafkaError, TimeoutError) as error:
             logger.warning("group %s: not committed, so records may come again: %s", self._group, type(error).__name__)
             return
-        for partition, offset in offsets.items():
-            if self._done.get(partition) == offset:
-                del self._done[partition]
+        for partition in offsets:
+            self._done.pop(partition, None)
 
 
 @asynccontextmanager

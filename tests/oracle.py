@@ -248,9 +248,16 @@ def needed_to_recover(valid: int, counted: int, status: Status, rules: Rules) ->
     goal = min(Fraction(1), rules.threshold + rules.recover_margin)
     assert goal < 1 or valid == counted
     more = 0
-    while counted + more < max(1, rules.min_counted) or Fraction(valid + more, counted + more) < goal:
+    while counted + more < max(1, rules.min_counted) or not _is_recovered(
+        Fraction(valid + more, counted + more), goal, rules
+    ):
         more += 1
     return more
+
+
+def _is_recovered(rate: Fraction, goal: Fraction, rules: Rules) -> bool:
+    """Whether a rate ends a breach: it is at the goal, and it does not itself fail (without margin, it might)."""
+    return rate >= goal and not rules.is_below_threshold(rate)
 
 
 def metric_of(scope: Scope, members: Sequence[Shipment], instant: datetime, rules: Rules, status: Status) -> Metric:

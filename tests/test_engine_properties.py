@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import chain
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import pytest
@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from stream.engine import Changes, Engine, EngineSettings
+from stream.engine.engine import SWEEP_SHARES, WATERMARK_KEY
 from stream.events import MAX_AHEAD_SHIPPING, Event, Rejection, RejectionCode, decode
 from stream.policy import StandardPolicy
 from stream.records import Alert, Metric, Scope, Status
@@ -113,9 +114,10 @@ def ends() -> st.SearchStrategy[datetime]:
     return st.builds(lambda hour, offset: MIDNIGHT + hour * HOUR + offset, st.integers(0, 23), offsets)
 
 
-def ship_times(end: datetime) -> st.SearchStrategy[datetime]:
-    """The edges of the live window and of grace periods, and anything between and a little outside."""
-    hours_ago = st.sampled_from([0, 1, 24, 25, 26, 718, 719, 720, 721, -1, -30]) | st.integers(-30, 33 * 24)
+def ship_times(end: datetime, grace_hours: int) -> st.SearchStrategy[datetime]:
+    """The edges of the live window and of the grace period, and anything between and a little outside."""
+    edges = [0, grace_hours, grace_hours + 1, grace_hours + 1, grace_hours + 2, 718, 719, 720, 721, -1, -30]
+    hours_ago = st.sampled_from(edges) | st.integers(-30, 33 * 24)
     offsets = st.sampled_from([timedelta(0), SECOND, HOUR / 2, HOUR - SECOND, HOUR - timedelta(microseconds=1)])
     return st.builds(
         lambda hours, offset: oracle.EPOCH + (oracle.hour_of(end) - hours) * HOUR + offset, hours_ago, offsets
@@ -145,7 +147,7 @@ MONEY = st.fixed_dictionaries(
 )
 
 
-def shipped_lines(end: datetime, lag_days: int) -> st.SearchStrategy[Line]:
+def shipped_lines(end: datetime, grace_hours: int, lag_days: int) -> st.SearchStrategy[Line]:
     def build(
         shipment_id: str,
         event_time: datetime,
@@ -188,7 +190,7 @@ def shipped_lines(end: datetime, lag_days: int) -> st.SearchStrategy[Line]:
             "ship_to": countries,
         }
     )
-    return st.builds(build, st.sampled_from(SHIPMENTS), event_times(end), ship_times(end), fields, letters)
+    return st.builds(build, st.sampled_from(SHIPMENTS), event_times(end), ship_times(end, grace_hours), fields, letters)
 
 
 def tracked_lines(end: datetime) -> st.SearchStrategy[Line]:
@@ -227,8 +229,8 @@ def version(line: Line) -> tuple[object, ...]:
     return type(event), event.seller_id, event.shipment_id, event.event_time, event.event_id
 
 
-def lines(end: datetime, lag_days: int, *, most: int) -> st.SearchStrategy[list[Line]]:
-    one = shipped_lines(end, lag_days)
+def lines(end: datetime, grace_hours: int, lag_days: int, *, most: int) -> st.SearchStrategy[list[Line]]:
+    one = shipped_lines(end, grace_hours, lag_days)
     either = one | tracked_lines(end) | one | tracked_lines(end) | scanned_lines(end)
     # Long histories are rare where nothing asks for them, and it takes several events to move one status twice.
     return st.sampled_from([1, most // 3, most // 2]).flatmap(
@@ -289,7 +291,7 @@ def cases(draw: st.DrawFn, *, longest: timedelta = 34 * DAY, most: int = 30) -> 
     """
     settings = draw(all_settings())
     end = draw(ends())
-    history = draw(lines(end, settings.lag_days, most=most))
+    history = draw(lines(end, settings.grace_hours, settings.lag_days, most=most))
     repeated = draw(st.lists(st.sampled_from(history), max_size=4))
     arriving = draw(st.permutations([*history, *repeated]))
     # A batch may be empty, and so may the first.
@@ -388,7 +390,7 @@ def with_hour(metrics: dict[Scope, Metric]) -> dict[Scope, Metric]:
 # --- Properties ------------------------------------------------------------------------------------------------------
 
 
-@examples(120)
+@examples(80)
 @given(cases())
 def test_metrics_are_the_oracles_however_the_events_arrive(case: Case) -> None:
     found = run(case).metrics()
@@ -397,7 +399,7 @@ def test_metrics_are_the_oracles_however_the_events_arrive(case: Case) -> None:
     assert found == expected
 
 
-@examples(60)
+@examples(40)
 @given(cases())
 def test_metrics_are_those_of_one_batch_and_one_advance(case: Case) -> None:
     at_once = Run(case.settings)
@@ -405,7 +407,7 @@ def test_metrics_are_those_of_one_batch_and_one_advance(case: Case) -> None:
     assert without_status(run(case).metrics()) == without_status(at_once.metrics())
 
 
-@examples(60)
+@examples(40)
 @given(cases(longest=5 * DAY))
 def test_the_stored_shipments_do_not_depend_on_how_the_events_arrive(case: Case) -> None:
     at_once = Run(case.settings)
@@ -413,19 +415,29 @@ def test_the_stored_shipments_do_not_depend_on_how_the_events_arrive(case: Case)
     assert dict(run(case).store.scan()) == dict(at_once.store.scan())
 
 
-@examples(80)
+RestartAt = Literal["batch lost", "batch stored", "step done"]
+
+
+@examples(100)
 @given(cases(longest=4 * DAY), st.data())
 def test_a_restart_changes_nothing(case: Case, data: st.DataObject) -> None:
-    restarts = data.draw(st.sets(st.tuples(st.integers(0, len(case.steps) - 1), st.booleans()), min_size=1))
+    """Whether the worker dies before a batch is stored (it is read again then), or after, or after time has moved."""
+    moments: list[RestartAt] = ["batch lost", "batch stored", "step done"]
+    numbers = st.integers(0, len(case.steps) - 1)
+    restarts = data.draw(st.sets(st.tuples(numbers, st.sampled_from(moments)), min_size=1))
     steady, restarted = Run(case.settings), Run(case.settings)
     for number, step in enumerate(case.steps):
         steady.step(step)
-        restarted.apply(step.batch)
-        if (number, False) in restarts:  # the batch is stored, and time has not moved since
+        if (number, "batch lost") in restarts:
+            restarted.engine.apply(all_decoded(step.batch))
             restarted.restart()
+        restarted.apply(step.batch)
+        if (number, "batch stored") in restarts:
+            restarted.restart()
+            restarted.apply(step.batch)
         if step.to is not None:
             restarted.advance(step.to)
-        if (number, True) in restarts:
+        if (number, "step done") in restarts:
             before = restarted.metrics()
             restarted.restart()
             if step.to is not None:  # else a scope that the batch emptied goes only with the next evaluation
@@ -434,6 +446,30 @@ def test_a_restart_changes_nothing(case: Case, data: st.DataObject) -> None:
         each.advance(case.end)  # a restart may have been the last thing that happened
     assert restarted.metrics() == steady.metrics()
     assert restarted.alerts == steady.alerts
+
+
+@examples(40)
+@given(cases(longest=4 * DAY), st.data())
+def test_the_metrics_taken_are_always_those_that_hold(case: Case, data: st.DataObject) -> None:
+    """Whoever keeps the latest metric of each scope, and drops a scope that is gone, knows what holds."""
+    subject = Run(case.settings)
+    known: dict[Scope, Metric] = {}
+    for step in case.steps:
+        subject.step(step)
+        if step.to is None or (step is not case.steps[-1] and data.draw(st.booleans())):
+            continue
+        for scope, metric in subject.engine.take_metrics():
+            if metric is None:
+                known.pop(scope, None)
+            else:
+                known[scope] = metric
+        assert without_time(known) == without_time(subject.metrics())
+        assert subject.engine.take_metrics() == []
+
+
+def without_time(metrics: dict[Scope, Metric]) -> dict[Scope, Metric]:
+    """What a metric says, without the moment it said so."""
+    return {scope: msgspec.structs.replace(metric, as_of=MIDNIGHT, policy="") for scope, metric in metrics.items()}
 
 
 @examples(80)
@@ -480,7 +516,7 @@ def assert_causes_are(change: oracle.Change, alert: Alert) -> None:
         assert sum(counts) == alert.metric.live.defects
 
 
-@examples(60)
+@examples(40)
 @given(cases())
 def test_a_seller_is_the_sum_of_its_marketplaces_and_of_their_categories(case: Case) -> None:
     found = run(case).metrics()
@@ -525,16 +561,20 @@ def test_everything_is_forgotten_in_the_end(case: Case, stride: timedelta) -> No
     assert subject.metrics() == {}
     latest = {alert.scope: alert.status for alert in subject.alerts}
     assert set(latest.values()) <= {"ok"}
-    for _ in range(48):
-        now += HOUR
-        subject.advance(now)
-    assert len(list(subject.store.scan())) <= 1  # the watermark's own row
+    sweep_all(subject, now)
+    assert list(dict(subject.store.scan())) == [WATERMARK_KEY]
     subject.restart()
     assert subject.metrics() == {}
-    assert subject.advance(now + HOUR) == []
+    assert subject.advance(now + 60 * DAY) == []
 
 
-@examples(60)
+def sweep_all(subject: Run, now: datetime) -> None:
+    """Let the hours pass in which a sweep goes round twice: one that had begun, and a whole one."""
+    for hours in range(2 * SWEEP_SHARES):
+        subject.advance(now + (hours + 1) * HOUR)
+
+
+@examples(40)
 @given(cases(), st.data())
 def test_applying_events_again_changes_nothing(case: Case, data: st.DataObject) -> None:
     subject = run(case)
@@ -580,9 +620,54 @@ def test_200_counted(valid: int, status: str, allowance: int, needed: int) -> No
     assert {alert.status for alert in subject.alerts} == ({status} - {"ok"})
 
 
-def test_exactly_on_the_threshold_can_be_made_to_fail() -> None:
-    subject = run_of(shipments(190, 10, MIDNIGHT - 3 * DAY), MIDNIGHT, at_threshold="fail")
+@pytest.mark.parametrize("warn_level", ["0.95", "0.97"])
+def test_exactly_on_the_threshold_can_be_made_to_fail(warn_level: str) -> None:
+    lines = shipments(190, 10, MIDNIGHT - 3 * DAY)
+    subject = run_of(lines, MIDNIGHT, at_threshold="fail", warn_level=Decimal(warn_level))
     assert subject.metrics()[SELLER].status == "breached"
+
+
+def test_a_status_improves_only_with_a_margin_above_the_level_it_left() -> None:
+    """200 shipments, of which more and more are valid, then fewer."""
+    shipped_at = MIDNIGHT - 3 * DAY
+    subject = run_of(shipments(189, 11, shipped_at), MIDNIGHT)
+    statuses = [(189, subject.metrics()[SELLER].status)]
+    for number in range(189, 196):
+        subject.step(Step([tracked(str(number), shipped_at)], MIDNIGHT))
+        statuses.append((number + 1, subject.metrics()[SELLER].status))
+    for number in (195, 194, 193):
+        removed = tracked(str(number), shipped_at + SECOND, tracking_number=None)
+        subject.step(Step([removed], MIDNIGHT))
+        statuses.append((number, subject.metrics()[SELLER].status))
+    assert statuses == [
+        (189, "breached"),
+        (190, "breached"),
+        (191, "at_risk"),  # 0.955
+        (192, "at_risk"),
+        (193, "at_risk"),
+        (194, "at_risk"),  # 0.97 is not below the warn level, but not by the margin above it
+        (195, "ok"),  # 0.975
+        (196, "ok"),
+        (195, "ok"),
+        (194, "ok"),
+        (193, "at_risk"),
+    ]
+
+
+def test_a_scope_that_is_gone_is_said_to_be_gone_unless_it_is_back() -> None:
+    shipped_at = MIDNIGHT - 3 * DAY
+    toys = {Scope("A", "DE", "Toys"), Scope("A", "DE"), SELLER}
+    subject = run_of([shipped("1", shipped_at)], MIDNIGHT)
+    assert {scope for scope, _ in subject.engine.take_metrics()} == {Scope("A", "DE", "Home"), Scope("A", "DE"), SELLER}
+    subject.step(Step([shipped("1", shipped_at, event_id="2", category="Toys")], MIDNIGHT))
+    taken = dict(subject.engine.take_metrics())
+    assert {scope for scope, metric in taken.items() if metric is None} == {Scope("A", "DE", "Home")}
+    assert taken[Scope("A", "DE", "Toys")] == next(m for m in subject.engine.metrics() if m.category == "Toys")
+    # Gone and back before anybody looked.
+    subject.step(Step([shipped("1", shipped_at, event_id="3")], MIDNIGHT))
+    subject.step(Step([shipped("1", shipped_at, event_id="4", category="Toys")], MIDNIGHT))
+    assert not toys & {scope for scope, metric in subject.engine.take_metrics() if metric is None}
+    assert set(subject.metrics()) == toys
 
 
 @pytest.mark.parametrize(
@@ -596,10 +681,12 @@ def test_exactly_on_the_threshold_can_be_made_to_fail() -> None:
 )
 def test_pending_lasts_until_the_grace_after_the_hour(shipped_at: datetime, now: datetime, pending: bool) -> None:
     expected = (0, 1) if pending else (1, 0)
-    applied_late = run_of([shipped("1", shipped_at)], now)
+    applied_first = run_of([shipped("1", shipped_at)], now)
+    applied_last = run_of([], now)
+    applied_last.apply([shipped("1", shipped_at)])
     passed_by = run_of([shipped("1", shipped_at)], shipped_at)
     passed_by.advance(now)
-    for subject in (applied_late, passed_by):
+    for subject in (applied_first, applied_last, passed_by):
         live = subject.metrics()[SELLER].live
         assert (live.defects, live.pending) == expected
 
@@ -664,6 +751,47 @@ def test_an_event_too_old_for_any_window_is_rejected() -> None:
     assert rejected == {"old", "old tracking"}
     assert {rejection.code for _, rejection in changes.rejected} == {RejectionCode.TOO_LATE}
     assert subject.metrics()[SELLER].live.valid == 1
+
+
+def test_a_sweep_finds_all_rows_of_a_large_store() -> None:
+    """More rows than shares, half of them to be forgotten while the others stay."""
+    old = MIDNIGHT - 20 * DAY
+    last_hour = old + TOO_LATE - HOUR
+    subject = run_of([shipped(f"old-{number}", old) for number in range(400)], MIDNIGHT)
+    subject.step(Step([shipped(f"new-{number}", last_hour) for number in range(400)], last_hour))
+    assert len(subject.store) == 801
+    sweep_all(subject, last_hour)
+    assert len(subject.store) == 401
+    assert subject.metrics()[SELLER].live.defects == 400
+
+
+def test_a_scope_that_lost_its_last_shipment_recovers_after_a_restart() -> None:
+    """Its shipment was moved to another category, the worker died, and no shipment names the scope any more."""
+    shipped_at = MIDNIGHT - 3 * DAY
+    moved = shipped("1", shipped_at, event_id="2", category="Toys")
+    steady = run_of([shipped("1", shipped_at)], MIDNIGHT, min_counted=1)
+    restarted = run_of([shipped("1", shipped_at)], MIDNIGHT, min_counted=1)
+    for subject in (steady, restarted):
+        subject.apply([moved])
+    restarted.restart()
+    for subject in (steady, restarted):
+        subject.advance(MIDNIGHT + HOUR)
+    home = Scope("A", "DE", "Home")
+    assert [alert.status for alert in steady.alerts if alert.scope == home] == ["breached", "ok"]
+    assert restarted.alerts == steady.alerts
+
+
+def test_a_recovery_is_not_lost_between_the_changelog_and_the_alerts() -> None:
+    """The rows of a step are stored before its alerts are sent. A worker that dies in between, in the step in which
+    the last shipment left the windows, leaves a successor with neither the shipment nor the alert."""
+    subject = run_of([shipped("1", MIDNIGHT - 3 * DAY)], MIDNIGHT, min_counted=1)
+    assert {alert.status for alert in subject.alerts} == {"breached"}
+    lost = subject.engine.advance(MIDNIGHT + 60 * DAY)
+    subject.store.write(lost.rows)
+    subject.restart()
+    said = subject.advance(MIDNIGHT + 60 * DAY)
+    assert {(alert.scope, alert.alert_id) for alert in said} == {(alert.scope, alert.alert_id) for alert in lost.alerts}
+    assert {alert.status for alert in said} == {"ok"}
 
 
 def test_keys_do_not_run_together() -> None:

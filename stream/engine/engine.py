@@ -115,6 +115,10 @@ class Engine:
             hour = int.from_bytes(watermark[len(_WATERMARK_PREFIX) :], "big")
             engine._span.move(hour)
             engine._as_of = _EPOCH + timedelta(hours=hour)
+        for scope, (status, _) in engine._last_alerts.items():
+            if status != "ok":
+                # Even where no shipment speaks of it any more: then it still has to recover.
+                engine._unevaluated[engine._state(scope)] = None
         for key, value in store.scan():
             if key != WATERMARK_KEY and kept_until(value) > engine._span.last_hour:
                 shipment = unpack(value)
@@ -239,18 +243,18 @@ class Engine:
             self._gone.pop(scope, None)
         return state
 
-    def _drop_emptied(self) -> None:
+    def _drop_emptied(self, evaluated: Iterable[ScopeState]) -> None:
         for leaf in self._emptied:
-            if not leaf.is_empty():
-                continue
-            del self._leaves[leaf.scopes[0].scope]
-            for state in leaf.scopes:
-                state.leaves.remove(leaf)
-                if not state.leaves:
-                    del self._scopes[state.scope]
-                    self._unpublished.pop(state, None)
-                    self._gone[state.scope] = None
+            if leaf.is_empty():
+                del self._leaves[leaf.scopes[0].scope]
+                for state in leaf.scopes:
+                    state.leaves.remove(leaf)
         self._emptied.clear()
+        for state in evaluated:
+            if not state.leaves:
+                del self._scopes[state.scope]
+                self._unpublished.pop(state, None)
+                self._gone[state.scope] = None
 
     # --- Time --------------------------------------------------------------------------------------------------------
 
@@ -328,18 +332,22 @@ class Engine:
             state.alert_id = alert.alert_id
             self._last_alerts[state.scope] = (status, alert.alert_id)
             changes.alerts.append(alert)
-        self._unpublished.update(self._unevaluated)
-        self._unevaluated.clear()
-        self._drop_emptied()
+        evaluated, self._unevaluated = self._unevaluated, {}
+        self._unpublished.update(evaluated)
+        self._drop_emptied(evaluated)
 
     def metrics(self) -> list[Metric]:
         """The metrics of every scope, sorted by key."""
         return [self._metric(state) for _, state in sorted((encode_key(s), state) for s, state in self._scopes.items())]
 
+    def take_gone(self) -> list[Scope]:
+        """The scopes that went since they were last taken: whoever keeps their metrics must forget them."""
+        gone, self._gone = list(self._gone), {}
+        return gone
+
     def take_metrics(self) -> list[tuple[Scope, Metric | None]]:
         """The metrics that say something new since they were last taken; None for a scope that is gone."""
-        taken: list[tuple[Scope, Metric | None]] = [(scope, None) for scope in self._gone]
-        self._gone.clear()
+        taken: list[tuple[Scope, Metric | None]] = [(scope, None) for scope in self.take_gone()]
         for state in self._unpublished:
             said = (tuple(state.live), tuple(state.official), self._span.last_day, state.status)
             if said != state.published:

@@ -75,5 +75,10 @@ class Levels:
             return 0
         n, d = self._recovered
         short = n * counted - d * valid
-        needed = -(-short // (d - n)) if d > n else counted - valid
+        if d == n:
+            needed = counted - valid
+        elif self._recovered == self._threshold and not self._passes_at_threshold:
+            needed = short // (d - n) + 1  # exactly on the threshold is not enough
+        else:
+            needed = -(-short // (d - n))
         return max(0, needed, self._min_counted - counted)

@@ -85,6 +85,7 @@ def create_app(settings: Settings, partitions: int) -> VtrApp:
         web_enabled=settings.web_port != 0,
         web_bind=settings.web_host,
         web_host=settings.web_host,
+        web_tables_enabled=False,
         web_port=settings.web_port or 1,  # Faust takes no 0, not even where the server is off
         worker_redirect_stdouts=False,
     )

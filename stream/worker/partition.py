@@ -84,8 +84,9 @@ class Partition:
         changes = self.engine.advance(watermark)
         self._take(changes.rows, outgoing)
         outgoing.alerts.extend(changes.alerts)
+        outgoing.gone = self.engine.take_gone()
         if monotonic - self._metrics_at >= self._metrics_interval:
-            outgoing.metrics = self.engine.take_metrics()
+            outgoing.metrics = [metric for _, metric in self.engine.take_metrics() if metric is not None]
             if outgoing.metrics:
                 self._metrics_at = monotonic
 

@@ -1,9 +1,11 @@
 """Everything a batch leads to, sent and acknowledged in one order. This order is what at-least-once rests on:
 
-1. the changelog, then the store: the store is never ahead of what a successor can restore;
-2. metrics, alerts and dead letters: they speak of a state that a successor will find again, so that after a crash it
+1. tombstones of the metrics of scopes that are gone: after the changelog, no successor could know of them, and before
+   it, whoever restores the scope publishes its metric again;
+2. the changelog, then the store: the store is never ahead of what a successor can restore;
+3. metrics, alerts and dead letters: they speak of a state that a successor will find again, so that after a crash it
    comes to the same conclusions and says the same alerts under the same ids;
-3. only then does the caller acknowledge the batch, and its offsets may be committed.
+4. only then does the caller acknowledge the batch, and its offsets may be committed.
 """
 
 import asyncio
@@ -27,14 +29,15 @@ Headers = list[tuple[str, bytes]]
 class Outgoing(Struct):
     """What a step of one partition leads to."""
 
+    gone: list[Scope] = field(default_factory=list)
     rows: dict[bytes, bytes | None] = field(default_factory=dict)
-    metrics: list[tuple[Scope, Metric | None]] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
 
     def is_empty(self) -> bool:
         """Whether there is nothing to send."""
-        return not (self.rows or self.metrics or self.alerts or self.dead_letters)
+        return not (self.gone or self.rows or self.metrics or self.alerts or self.dead_letters)
 
 
 class _Record(NamedTuple):
@@ -57,6 +60,8 @@ class Publisher:
         Raises :class:`aiokafka.errors.KafkaError`: then nothing of the batch may be acknowledged.
         """
         settings = self._settings
+        tombstones = (_Record(encode_key(scope), None, []) for scope in outgoing.gone)
+        await self._send(settings.metrics_topic, partition, tombstones)
         if outgoing.rows:
             rows = (_Record(key, value, []) for key, value in outgoing.rows.items())
             offset = await self._send(settings.changelog_topic, partition, rows)
@@ -69,11 +74,8 @@ class Publisher:
         )
         return last_alert
 
-    def _metric(self, taken: tuple[Scope, Metric | None]) -> _Record:
-        scope, metric = taken
-        key = encode_key(scope)
-        if metric is None:
-            return _Record(key, None, [])
+    def _metric(self, metric: Metric) -> _Record:
+        key = encode_key(metric.scope)
         event_id = uuid5(NAMESPACE_URL, f"{key.decode()}@{metric.as_of.isoformat()}").hex.encode()
         return _Record(key, encode(metric), self._cloud_event(event_id, b"vtr-metric", metric.as_of))
 

@@ -46,17 +46,26 @@ class BatchConsumer(driver.Consumer):
             return
         if not self.flow_active:
             # Fetched while a rebalance began: they are read again from the committed offsets.
-            await self.perform_seek()
+            try:
+                await self.perform_seek()
+            except Exception as error:  # noqa: BLE001 - the rebalance seeks again, at its end
+                self.log.info("could not seek during a rebalance: %r", error)
             return
         self.last_poll_at = monotonic()
         self._note_ends()
-        for tp, batch in records.items():
+        batches = {
+            tp: batch
+            for tp, batch in records.items()
+            if batch and (active is None or tp in active or tp in self._buffered_partitions)
+        }
+        # All of them at once: one that waits here for another to be taken is not at its end either.
+        for tp, batch in batches.items():
+            if self.app.topics.acks_enabled_for(tp.topic):
+                self._ledger.hand_out(tp, batch[-1].offset)
+        for tp, batch in batches.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
-            if batch and (active is None or tp in active or tp in self._buffered_partitions):
-                if self.app.topics.acks_enabled_for(tp.topic):
-                    self._ledger.hand_out(tp, batch[-1].offset)
-                yield tp, cast("Message", self._batch_message(tp, batch))
+            yield tp, cast("Message", self._batch_message(tp, batch))
 
     def _batch_message(self, tp: TP, batch: Records) -> ConsumerMessage:
         last = batch[-1]

@@ -1,0 +1,189 @@
+"""What a store must do, on every store."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stream.state import MemoryStore, Store
+from stream.state.rocks import RocksStore, StoreLockedError
+from stream.state.store import Rows
+
+Open = Callable[[], Store]
+
+
+@pytest.fixture(params=["memory", "rocks"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    it = MemoryStore() if request.param == "memory" else RocksStore(tmp_path / "0")
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def reopen(tmp_path: Path) -> Iterator[Open]:
+    """Opens the same RocksDB store, after closing the one that was opened before."""
+    opened: list[Store] = []
+
+    def reopen() -> Store:
+        if opened:
+            opened.pop().close()
+        opened.append(RocksStore(tmp_path / "shop" / "0"))
+        return opened[0]
+
+    yield reopen
+    opened.pop().close()
+
+
+def rows(count: int) -> dict[bytes, bytes]:
+    return {b"\x00\x02A1%04d" % number: b"\x01value%d" % number for number in range(count)}
+
+
+def persisted(store: Store, *many: Rows) -> Store:
+    for offset, written in enumerate(many):
+        store.write(written)
+        store.persist(offset)
+    return store
+
+
+# --- Every store -----------------------------------------------------------------------------------------------------
+
+
+def test_a_new_store_is_empty(store: Store) -> None:
+    assert store.offset is None
+    assert store.get_many([b"a", b"b"]) == [None, None]
+    assert store.get_many([]) == []
+    assert list(store.scan()) == []
+    assert store.next_share(96) == []
+
+
+def test_values_come_in_the_order_asked_for(store: Store) -> None:
+    persisted(store, {b"a": b"1", b"b": b"2", b"c": b""})
+    store.write({b"d": b"4"})
+    wanted = [b"c", b"d", b"absent", b"a", b"c", b"b"]
+    assert store.get_many(wanted) == [b"", b"4", None, b"1", b"", b"2"]
+
+
+def test_a_write_is_read_back_before_it_is_persisted(store: Store) -> None:
+    persisted(store, {b"kept": b"1", b"changed": b"1", b"deleted": b"1"})
+    store.write({b"changed": b"2", b"deleted": None, b"new": b"2"})
+    wanted = [b"kept", b"changed", b"deleted", b"new"]
+    assert store.get_many(wanted) == [b"1", b"2", None, b"2"]
+    store.write({b"changed": None, b"deleted": b"3", b"new": b"3"})
+    assert store.get_many(wanted) == [b"1", None, b"3", b"3"]
+    store.persist(7)
+    assert store.get_many(wanted) == [b"1", None, b"3", b"3"]
+    assert sorted(store.scan()) == [(b"deleted", b"3"), (b"kept", b"1"), (b"new", b"3")]
+
+
+def test_deleting_what_is_not_there(store: Store) -> None:
+    persisted(store, {b"absent": None, b"there": b"1"})
+    assert sorted(store.scan()) == [(b"there", b"1")]
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2**40])
+def test_only_persisting_moves_the_offset(store: Store, offset: int) -> None:
+    offsets: list[int | None] = []
+    for persist in (None, offset, None, offset + 5):
+        store.write({b"a": b"%d" % len(offsets)})
+        if persist is not None:
+            store.persist(persist)
+        offsets.append(store.offset)
+    assert offsets == [None, offset, offset, offset + 5]
+
+
+def test_an_offset_may_be_persisted_without_rows(store: Store) -> None:
+    store.persist(3)
+    assert store.offset == 3
+    assert list(store.scan()) == []
+
+
+def test_a_scan_meets_every_row_and_nothing_else(store: Store) -> None:
+    # The least and the largest keys that shipments can have, and the engine's own.
+    keys = [b"\x00\x00watermark", b"\x00\x01\x00\x00", b"\x00\x01aa", b"\x10\x00" + b"\xff" * 5000]
+    persisted(store, dict.fromkeys(keys, b"v"))
+    assert sorted(store.scan()) == [(key, b"v") for key in keys]
+
+
+@pytest.mark.parametrize(("count", "shares"), [(1, 96), (95, 96), (96, 96), (97, 96), (500, 96), (10, 1), (10, 3)])
+def test_shares_go_round_and_meet_every_row(store: Store, count: int, shares: int) -> None:
+    persisted(store, rows(count))
+    for _ in range(3):
+        met = [row for _ in range(shares) for row in store.next_share(shares)]
+        assert set(met) == set(rows(count).items()), "a round of shares is a round over the rows"
+
+
+def test_a_share_is_small(store: Store) -> None:
+    persisted(store, rows(1000))
+    assert max(len(store.next_share(10)) for _ in range(30)) <= 101
+
+
+def test_shares_follow_what_changes(store: Store) -> None:
+    persisted(store, rows(100))
+    first = store.next_share(4)
+    gone = [key for key in rows(100) if key not in dict(first)][:30]
+    persisted(store, {**dict.fromkeys(gone), b"\xffnew": b"1"})
+    met = [row for _ in range(12) for row in store.next_share(4)]
+    assert not set(dict(met)) & set(gone)
+    assert set(met) == set(store.scan())
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.dictionaries(st.sampled_from([b"a", b"b", b"c"]), st.none() | st.binary(max_size=2)), st.booleans()
+        ),
+        max_size=6,
+    )
+)
+def test_a_store_is_a_dictionary(store: Store, steps: list[tuple[dict[bytes, bytes | None], bool]]) -> None:
+    persisted(store, dict.fromkeys([b"a", b"b", b"c"]))
+    expected: dict[bytes, bytes | None] = {}
+    for written, then_persist in steps:
+        store.write(written)
+        expected |= written
+        if then_persist:
+            store.persist(1)
+        assert store.get_many([b"a", b"b", b"c"]) == [expected.get(key) for key in (b"a", b"b", b"c")]
+    store.persist(2)
+    assert dict(store.scan()) == {key: value for key, value in expected.items() if value is not None}
+
+
+# --- RocksDB: what survives ------------------------------------------------------------------------------------------
+
+
+def test_what_was_persisted_survives(reopen: Open) -> None:
+    persisted(reopen(), rows(3), {b"\x00\x02A10001": None}, {b"\x00\x02A10002": b"new"})
+    store = reopen()
+    assert store.offset == 2
+    assert dict(store.scan()) == {b"\x00\x02A10000": b"\x01value0", b"\x00\x02A10002": b"new"}
+    assert {row for _ in range(2) for row in store.next_share(2)} == set(store.scan())
+
+
+def test_what_was_only_written_is_lost_whole(reopen: Open) -> None:
+    store = persisted(reopen(), {b"kept": b"1", b"changed": b"1"})
+    store.write({b"kept": None, b"changed": b"2", b"new": b"2"})
+    store = reopen()
+    assert store.offset == 0
+    assert sorted(store.scan()) == [(b"changed", b"1"), (b"kept", b"1")]
+    assert store.get_many([b"new"]) == [None]
+
+
+def test_a_store_has_one_owner(tmp_path: Path, reopen: Open) -> None:
+    owner = persisted(reopen(), rows(1))
+    path = tmp_path / "shop" / "0"
+    with pytest.raises(StoreLockedError, match=f"cannot open the store in {path}: "):
+        RocksStore(path)
+    assert dict(owner.scan()) == rows(1)
+    neighbour = RocksStore(tmp_path / "shop" / "1")
+    assert list(neighbour.scan()) == []
+    neighbour.close()
+
+
+def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "0"):
+        with pytest.raises(StoreLockedError, match="cannot open the store in"):
+            RocksStore(path)
