@@ -123,6 +123,7 @@ def test_any_scope_survives_its_key(scope: Scope) -> None:
         (b'"valid":190', b'"valid":190.5', "`$.live.valid`"),
         (b"2026-10-14", b"yesterday", "`$.official.from`"),
         (b'"as_of":"2026-11-22T10:00:00Z"', b'"as_of":1', "`$.as_of`"),
+        (b'"as_of":"2026-11-22T10:00:00Z"', b'"as_of":"2026-11-22T10:00:00"', "`$.as_of`"),
         (b'"A1"', b'"\xff"', ""),
         (b"}", b"", ""),
     ],
