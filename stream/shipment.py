@@ -149,7 +149,7 @@ def seconds(instant: datetime) -> int:
 
 
 def microseconds(instant: datetime) -> int:
-    """Microseconds since 1970 UTC, exact: a double holds them without loss until the year 2255."""
+    """Microseconds since 1970 UTC, exact until the year 2106: a double holds them to the half."""
     return round(instant.timestamp() * MICROSECOND)
 
 

@@ -448,6 +448,32 @@ def test_a_restart_changes_nothing(case: Case, data: st.DataObject) -> None:
     assert restarted.alerts == steady.alerts
 
 
+@examples(100)
+@given(cases(longest=4 * DAY), st.data())
+def test_no_alert_is_lost_or_new_wherever_a_crash_cuts_a_step(case: Case, data: st.DataObject) -> None:
+    """The rows of a step are stored first, then its alerts are sent, then its watermark is stored. Whoever dies on the
+    way leaves a successor that does the whole step again."""
+    steady, crashing = Run(case.settings), Run(case.settings)
+    for step in case.steps:
+        steady.step(step)
+        if step.to is None or data.draw(st.booleans()):
+            crashing.step(step)
+            continue
+        crashing.apply(step.batch)
+        changes = crashing.engine.advance(step.to)
+        changes.rows.pop(WATERMARK_KEY, None)
+        crashing.store.write(changes.rows)
+        crashing.alerts += changes.alerts[: data.draw(st.integers(0, len(changes.alerts)))]
+        crashing.restart()
+        crashing.step(step)
+    for each in (steady, crashing):
+        each.advance(case.end)
+    assert crashing.metrics() == steady.metrics()
+    # A scope that is gone by then says its recovery at a later instant, but under the same id.
+    assert {alert.alert_id for alert in crashing.alerts} == {alert.alert_id for alert in steady.alerts}
+    assert len(crashing.alerts) == len(steady.alerts)
+
+
 @examples(40)
 @given(cases(longest=4 * DAY), st.data())
 def test_the_metrics_taken_are_always_those_that_hold(case: Case, data: st.DataObject) -> None:

@@ -84,9 +84,10 @@ class Engine:
         self._policy = policy
         self._settings = settings
         self._store = store
-        self._last_alerts: dict[Scope, tuple[Status, str]] = {
-            alert.scope: (alert.status, alert.alert_id) for alert in last_alerts
+        self._last_alerts: dict[Scope, tuple[Status, str, datetime]] = {
+            alert.scope: (alert.status, alert.alert_id, alert.since) for alert in last_alerts
         }
+        self._settled_until = max((since for _, _, since in self._last_alerts.values()), default=_EPOCH)
         self._span = Span(settings.lag_days, _NEVER)
         self._as_of = _EPOCH
         self._kinds = Kinds()
@@ -115,7 +116,7 @@ class Engine:
             hour = int.from_bytes(watermark[len(_WATERMARK_PREFIX) :], "big")
             engine._span.move(hour)
             engine._as_of = _EPOCH + timedelta(hours=hour)
-        for scope, (status, _) in engine._last_alerts.items():
+        for scope, (status, _, _) in engine._last_alerts.items():
             if status != "ok":
                 # Even where no shipment speaks of it any more: then it still has to recover.
                 engine._unevaluated[engine._state(scope)] = None
@@ -238,7 +239,7 @@ class Engine:
     def _state(self, scope: Scope) -> ScopeState:
         state = self._scopes.get(scope)
         if state is None:
-            status, alert_id = self._last_alerts.get(scope, ("ok", ""))
+            status, alert_id, _ = self._last_alerts.get(scope, ("ok", "", _EPOCH))
             state = self._scopes[scope] = ScopeState(scope, status, alert_id)
             self._gone.pop(scope, None)
         return state
@@ -318,7 +319,10 @@ class Engine:
         if not self._unevaluated:
             return
         changed: list[tuple[ScopeState, Status]] = []
+        settled = self._settled() if self._as_of < self._settled_until else {}
         for state in self._unevaluated:
+            if state in settled:
+                continue
             live = state.live
             valid = live[_VALID]
             levels = self._levels.get(state.scope.marketplace) or self._levels_of(state.scope.marketplace)
@@ -330,11 +334,23 @@ class Engine:
             previous, state.status = state.status, status
             alert = make_alert(state, self._metric(state), previous, self._settings.source)
             state.alert_id = alert.alert_id
-            self._last_alerts[state.scope] = (status, alert.alert_id)
+            self._last_alerts[state.scope] = (status, alert.alert_id, alert.since)
             changes.alerts.append(alert)
-        evaluated, self._unevaluated = self._unevaluated, {}
+        evaluated = {state: None for state in self._unevaluated if state not in settled}
+        self._unevaluated = settled
         self._unpublished.update(evaluated)
         self._drop_emptied(evaluated)
+
+    def _settled(self) -> dict[ScopeState, None]:
+        """The scopes that have said at a later instant what their status is.
+
+        After a crash between the alerts of a step and its watermark, the step's hours pass again. What was said in
+        them stands; to evaluate it from their beginning would say other things on the way there.
+        """
+        never = ("ok", "", _EPOCH)
+        return {
+            state: None for state in self._unevaluated if self._last_alerts.get(state.scope, never)[2] > self._as_of
+        }
 
     def metrics(self) -> list[Metric]:
         """The metrics of every scope, sorted by key."""

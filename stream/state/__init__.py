@@ -1,6 +1,6 @@
 """Where a partition's shipments are kept between batches."""
 
 from stream.state.memory import MemoryStore
-from stream.state.store import Store
+from stream.state.store import Rows, Store
 
-__all__ = ["MemoryStore", "Store"]
+__all__ = ["MemoryStore", "Rows", "Store"]

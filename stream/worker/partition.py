@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
-from stream.engine import Engine
+from stream.engine import WATERMARK_KEY, Engine
 from stream.events import MAX_FUTURE, Event, Rejection, check_arrival, decode
 from stream.state import Store
 from stream.worker.dead_letters import RejectionLimit, dead_letter
@@ -82,6 +82,7 @@ class Partition:
         if watermark is None:
             return
         changes = self.engine.advance(watermark)
+        outgoing.watermark = changes.rows.pop(WATERMARK_KEY, None)
         self._take(changes.rows, outgoing)
         outgoing.alerts.extend(changes.alerts)
         outgoing.gone = self.engine.take_gone()

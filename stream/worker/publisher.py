@@ -2,10 +2,14 @@
 
 1. tombstones of the metrics of scopes that are gone: after the changelog, no successor could know of them, and before
    it, whoever restores the scope publishes its metric again;
-2. the changelog, then the store: the store is never ahead of what a successor can restore;
-3. metrics, alerts and dead letters: they speak of a state that a successor will find again, so that after a crash it
-   comes to the same conclusions and says the same alerts under the same ids;
-4. only then does the caller acknowledge the batch, and its offsets may be committed.
+2. the shipments' changelog, then the store: the store is never ahead of what a successor can restore;
+3. metrics, alerts and dead letters;
+4. the watermark, to the changelog and the store: a successor that finds it need not pass the hours before it again,
+   so what was to be said in them must have been said;
+5. only then does the caller acknowledge the batch, and its offsets may be committed.
+
+Wherever a crash cuts this, the successor reads the batch again, finds its facts known or not, passes the same hours,
+and says what has not been said, under the same ids.
 """
 
 import asyncio
@@ -18,9 +22,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 from msgspec import Struct, field
 
+from stream.engine import WATERMARK_KEY
 from stream.records import Alert, Metric, Scope, encode, encode_key
 from stream.settings import Settings
-from stream.state import Store
+from stream.state import Rows, Store
 from stream.worker.dead_letters import DeadLetter
 
 Headers = list[tuple[str, bytes]]
@@ -32,12 +37,14 @@ class Outgoing(Struct):
     gone: list[Scope] = field(default_factory=list)
     rows: dict[bytes, bytes | None] = field(default_factory=dict)
     metrics: list[Metric] = field(default_factory=list)
+    watermark: bytes | None = None
+    """The value of the watermark's row, where an hour has passed."""
     alerts: list[Alert] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
 
     def is_empty(self) -> bool:
         """Whether there is nothing to send."""
-        return not (self.gone or self.rows or self.metrics or self.alerts or self.dead_letters)
+        return not (self.gone or self.rows or self.watermark or self.metrics or self.alerts or self.dead_letters)
 
 
 class _Record(NamedTuple):
@@ -62,17 +69,23 @@ class Publisher:
         settings = self._settings
         tombstones = (_Record(encode_key(scope), None, []) for scope in outgoing.gone)
         await self._send(settings.metrics_topic, partition, tombstones)
-        if outgoing.rows:
-            rows = (_Record(key, value, []) for key, value in outgoing.rows.items())
-            offset = await self._send(settings.changelog_topic, partition, rows)
-            assert offset is not None  # noqa: S101 - there were rows
-            store.persist(offset)
+        await self._send_rows(partition, outgoing.rows, store)
         _, last_alert, _ = await asyncio.gather(
             self._send(settings.metrics_topic, partition, map(self._metric, outgoing.metrics)),
             self._send(settings.alerts_topic, partition, map(self._alert, outgoing.alerts)),
             self._send_dead_letters(partition, outgoing.dead_letters),
         )
+        if outgoing.watermark is not None:
+            watermark = {WATERMARK_KEY: outgoing.watermark}
+            store.write(watermark)
+            await self._send_rows(partition, watermark, store)
         return last_alert
+
+    async def _send_rows(self, partition: int, rows: Rows, store: Store) -> None:
+        records = (_Record(key, value, []) for key, value in rows.items())
+        offset = await self._send(self._settings.changelog_topic, partition, records)
+        if offset is not None:
+            store.persist(offset)
 
     def _metric(self, metric: Metric) -> _Record:
         key = encode_key(metric.scope)

@@ -56,7 +56,8 @@ def run_worker(settings: Settings) -> int:
 def _check_port(settings: Settings) -> None:
     if settings.web_port == 0:
         return
-    with socket.socket() as listener:
+    family = socket.AF_INET6 if ":" in settings.web_host else socket.AF_INET
+    with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.web_host, settings.web_port))
