@@ -3,7 +3,7 @@
 Faust hands an agent one record at a time, which costs more than processing the record. Here the value of a message
 is the list of its batch's records and its offset is the last record's. What Faust does on top (streams, recovery,
 rebalancing) goes by messages and so works unchanged; what it does by offsets is overridden below, each for the reason
-given. ``tests/test_transport.py`` holds each override against the version of Faust that is pinned.
+given. ``tests/worker_units/`` holds each override against the version of Faust that is pinned.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping

@@ -1,0 +1,180 @@
+"""What stands in for the broker, and for what is not under test; and how tests drive what is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, cast
+
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata
+from faust.events import Event
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, Message
+
+from stream.records import Alert
+from stream.settings import Settings
+from stream.worker.app import VtrApp
+from stream.worker.dead_letters import DeadLetter
+from stream.worker.publisher import Outgoing
+from stream.worker.transport import BatchConsumer, Records
+
+SETTINGS = Settings(web_port=0)
+TOPIC, CHANGELOG, ALERTS = SETTINGS.order_shipped_topic, SETTINGS.changelog_topic, SETTINGS.alerts_topic
+A, B = TP(TOPIC, 0), TP(TOPIC, 1)
+
+Fetch = Mapping[TP, Records]
+
+
+class Thread:
+    """What the consumer asks its thread, which would ask the broker."""
+
+    def __init__(self) -> None:
+        self.assigned = {A, B}
+        self.committed: dict[TP, int] = {}
+        self.commits: list[Mapping[TP, int]] = []
+        self.takes_commits = True
+        self.seek_error: Exception | None = None
+        self.seeks = 0
+        self._consumer: object = None
+
+    def assignment(self) -> set[TP]:
+        return set(self.assigned)
+
+    def highwater(self, *_: object) -> int:
+        return 0
+
+    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+        self.commits.append(dict(offsets))
+        if self.takes_commits:
+            self.committed.update(offsets)
+        return self.takes_commits
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        self.seeks += 1
+        if self.seek_error is not None:
+            raise self.seek_error
+        return {tp: self.committed[tp] for tp in self.assigned if tp in self.committed}
+
+
+async def nothing(*_: object) -> None:
+    """A callback that has nothing to do."""
+
+
+def on_thread(consumer: driver.Consumer, thread: Thread) -> driver.Consumer:
+    consumer._thread.thread_loop.close()  # that of the real one, which is never started
+    consumer._thread = cast("driver.AIOKafkaConsumerThread", thread)
+    return consumer
+
+
+def records(tp: TP, *offsets: int) -> Records:
+    return [ConsumerRecord(tp.topic, tp.partition, at, 5000, 0, b"A1", b"{}", None, 0, 0, ()) for at in offsets]
+
+
+def serve(consumer: driver.Consumer, *fetches: Fetch, during: Callable[[], None] = lambda: None) -> asyncio.Event:
+    """Let the consumer fetch these, one after the other; ``during`` is called in each. The event tells the end."""
+    left, ended = list(fetches), asyncio.Event()
+
+    async def wait_next_records(timeout: float) -> tuple[Fetch | None, set[TP] | None]:  # noqa: ARG001, ASYNC109
+        during()
+        if left:
+            return left[0], set(left.pop(0))
+        ended.set()
+        return None, None
+
+    consumer._wait_next_records = wait_next_records  # type: ignore[method-assign]
+    return ended
+
+
+async def read(consumer: driver.Consumer, *fetches: Fetch) -> list[Message]:
+    """Faust's own loop over what the consumer yields of these fetches."""
+    messages: list[Message] = []
+
+    async def take(message: Message) -> None:
+        messages.append(message)
+
+    consumer.callback = take
+    await consumer._drain_messages(cast("Any", SimpleNamespace(_stopped=serve(consumer, *fetches))))
+    return messages
+
+
+async def done(consumer: driver.Consumer, *batches: Records) -> None:
+    """Read, process and commit batches, one after the other."""
+    for batch in batches:
+        for message in await read(consumer, {TP(batch[0].topic, batch[0].partition): batch}):
+            message.ack(consumer)
+        await consumer.commit()
+
+
+class Partition:
+    """Records what it is given, and leads to one dead letter; or fails."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.alerts: list[Alert] = []
+        self.offsets: list[int] = []
+
+    def process(self, topic: str, records: Records, *_: object) -> Outgoing:
+        assert topic == TOPIC
+        self.offsets.append(records[-1].offset)
+        if self.error is not None:
+            raise self.error
+        return Outgoing(alerts=self.alerts, dead_letters=[DeadLetter(None, b"", [])])
+
+
+class Producer:
+    """Acknowledges what is sent once it is told to; or fails."""
+
+    def __init__(self) -> None:
+        self.acknowledges = asyncio.Event()
+        self.error: Exception | None = None
+
+    def create_batch(self) -> BatchBuilder:
+        return BatchBuilder(1000, 0)
+
+    async def send_batch(self, *_: object, **__: object) -> "asyncio.Future[RecordMetadata]":
+        await self.acknowledges.wait()
+        future: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
+        if self.error is None:
+            future.set_result(RecordMetadata(TOPIC, 0, TopicPartition(TOPIC, 0), 0, None, 0, 0))
+        else:
+            future.set_exception(self.error)
+        return future
+
+
+class Line:
+    """The processor over batches of two partitions, and what became of the app."""
+
+    def __init__(self, app: VtrApp, consumer: BatchConsumer) -> None:
+        self.app, self.consumer, self.processor = app, consumer, app.processor
+        self.partitions, self.producer = {0: Partition(), 1: Partition()}, Producer()
+        self.processor._partitions.update(cast("Any", self.partitions))
+        app.producer._ensure_producer = lambda: self.producer  # type: ignore[attr-defined]
+        self.crashes: list[BaseException] = []
+        self.task: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        app.crash = self._crash  # type: ignore[method-assign]
+
+    async def _crash(self, reason: BaseException) -> None:
+        self.crashes.append(reason)
+
+    async def run(self, *fetches: Fetch) -> None:
+        for number in self.partitions:
+            await self.processor.shipments.take(number)
+            await self.processor.alerts.take(number)
+        messages = await read(self.consumer, *fetches)
+        await settled()
+
+        async def events() -> AsyncIterator[Any]:
+            for message in messages:
+                yield Event(self.app, None, message.value, {}, message)
+
+        self.task = asyncio.create_task(self.processor.process(events()))
+        await settled()
+
+
+async def settled() -> None:
+    for _ in range(30):
+        await asyncio.sleep(0)
+
+
+TWO = ({A: records(A, 0, 9)}, {A: records(A, 10, 19)})

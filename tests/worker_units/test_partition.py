@@ -1,0 +1,264 @@
+"""One partition of the worker, without broker and clock: records in, what to send out."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from stream.engine import Engine, EngineSettings
+from stream.events import RejectionCode
+from stream.policy import StandardPolicy
+from stream.records import Scope
+from stream.settings import Settings
+from stream.shipment import shipment_key
+from stream.state import MemoryStore
+from stream.worker.dead_letters import RejectionLimit, TooManyRejectionsError
+from stream.worker.partition import Partition
+from stream.worker.publisher import Outgoing
+from stream.worker.watermark import Watermark
+
+NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+SHIPPED, UPLOADED = "order-shipped", "tracking-uploaded"
+INTERVAL, IDLE, START = 1.0, 5.0, 100.0
+SELLER = Scope("A1")
+
+
+def order(number: int = 1, at: datetime = NOW - DAY, **changes: object) -> bytes:
+    fields: dict[str, object] = {
+        "type": SHIPPED,
+        "event_id": f"s{number}",
+        "event_time": at.isoformat(),
+        "seller_id": "A1",
+        "order_id": f"028-{number}",
+        "marketplace": "DE",
+        "carrier": "DHL",
+        "shipped_at": at.isoformat(),
+    }
+    return json.dumps(fields | changes).encode()
+
+
+def upload(number: int = 1, at: datetime = NOW) -> bytes:
+    fields = {"event_time": at.isoformat(), "seller_id": "A1", "tracking_number": f"0034043416{number}"}
+    return json.dumps(fields | {"type": UPLOADED, "event_id": f"t{number}", "shipment_id": f"028-{number}"}).encode()
+
+
+def records(*values: bytes | None, key: bytes | None = b"A1") -> list["ConsumerRecord[bytes | None, bytes | None]"]:
+    return [ConsumerRecord(SHIPPED, 3, offset, 0, 0, key, value, None, 0, 0, ()) for offset, value in enumerate(values)]
+
+
+class Worker:
+    """A partition, and a clock that tests set."""
+
+    def __init__(self, limit: RejectionLimit | None = None) -> None:
+        self.store = MemoryStore()
+        self.now, self.monotonic = NOW, START
+        self.at_end: set[str] = set()
+        settings = EngineSettings.of(Settings(min_counted=1))
+        self.engine = Engine(StandardPolicy(Fraction(95, 100), 24), settings, self.store)
+        watermark = Watermark([SHIPPED, UPLOADED], IDLE, START)
+        limit = limit or RejectionLimit(Decimal(1), 1000)
+        self.outcomes: Counter[str] = Counter()
+        self.partition = Partition(self.engine, self.store, watermark, limit, INTERVAL, self.outcomes)
+
+    def process(self, *values: bytes | None, topic: str = SHIPPED, key: bytes | None = b"A1") -> Outgoing:
+        return self.partition.process(
+            topic, records(*values, key=key), self.now, self.monotonic, self.at_end.__contains__
+        )
+
+    def idle(self) -> Outgoing:
+        return self.partition.idle(self.now, self.monotonic, self.at_end.__contains__)
+
+    def pass_time(self, passed: timedelta) -> None:
+        self.now += passed
+        self.monotonic += passed.total_seconds()
+
+    def all_at_end(self) -> "Worker":
+        """Both topics are read to their end and silent, so time follows the clock."""
+        self.at_end = {SHIPPED, UPLOADED}
+        self.pass_time(timedelta(seconds=IDLE))
+        return self
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+def metrics(outgoing: Outgoing) -> dict[Scope, int]:
+    """Pending shipments by scope."""
+    return {metric.scope: metric.live.pending for metric in outgoing.metrics}
+
+
+def codes(outgoing: Outgoing) -> list[str]:
+    return [dict(letter.headers)["vtr_error_code"].decode() for letter in outgoing.dead_letters]
+
+
+# --- Events ----------------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_written_and_sent(worker: Worker) -> None:
+    outgoing = worker.process(order(1), order(2))
+    assert set(outgoing.rows) == {shipment_key("A1", "028-1"), shipment_key("A1", "028-2")}
+    assert dict(worker.store.scan()) == outgoing.rows
+    assert worker.store.offset is None, "what the changelog has not acknowledged is not persisted"
+    assert worker.process(order(1)).rows == {}, "a duplicate changes nothing"
+
+
+def test_what_is_rejected_becomes_dead_letters_in_the_records_order(worker: Worker) -> None:
+    worker.all_at_end().idle()
+    values = [
+        order(1, NOW - 60 * DAY),
+        b"not json",
+        order(2),
+        None,
+        order(3, NOW + 2 * HOUR),
+        order(4, NOW - 60 * DAY),
+        order(5, seller_id="A2"),
+        order(6),
+    ]
+    outgoing = worker.process(*values)
+    expected = ["too_late", "malformed_json", "empty_value", "future_event", "too_late", "key_mismatch"]
+    assert codes(outgoing) == expected
+    assert [letter.value for letter in outgoing.dead_letters] == [values[index] for index in (0, 1, 3, 4, 5, 6)]
+    offsets = [dict(letter.headers)["vtr_source_offset"] for letter in outgoing.dead_letters]
+    assert offsets == [b"0", b"1", b"3", b"4", b"5", b"6"]
+    assert {dict(letter.headers)["vtr_rejected_at"] for letter in outgoing.dead_letters} == {b"2026-11-22T12:30:05Z"}
+    assert worker.outcomes == {
+        "accepted": 2,
+        "too_late": 2,
+        **dict.fromkeys(("malformed_json", "empty_value", "future_event", "key_mismatch"), 1),
+    }
+
+
+@pytest.mark.parametrize("late_first", [True, False])
+def test_of_two_events_of_a_shipment_one_may_be_too_late(worker: Worker, late_first: bool) -> None:
+    worker.all_at_end().idle()
+    late, good = order(1, NOW - 60 * DAY), order(1)
+    outgoing = worker.process(*([late, good] if late_first else [good, late]))
+    assert [(letter.value, code) for letter, code in zip(outgoing.dead_letters, codes(outgoing), strict=True)] == [
+        (late, "too_late")
+    ]
+    assert dict(worker.store.scan()).keys() >= {shipment_key("A1", "028-1")}
+
+
+def test_an_hour_of_the_future_is_allowed_for_sellers_clocks(worker: Worker) -> None:
+    assert codes(worker.process(order(1, NOW + HOUR), order(2, NOW + HOUR + timedelta(seconds=1)))) == ["future_event"]
+
+
+@pytest.mark.parametrize("key", [None, b"", b"A2"])
+def test_a_seller_in_anothers_partition_is_not_counted(worker: Worker, key: bytes | None) -> None:
+    outgoing = worker.process(order(), key=key)
+    assert codes(outgoing) == [RejectionCode.KEY_MISMATCH]
+    assert outgoing.rows == {}
+
+
+def test_a_batch_of_nothing_usable(worker: Worker) -> None:
+    outgoing = worker.process(b"[]", b"", b"{}")
+    assert len(outgoing.dead_letters) == 3
+    assert (outgoing.rows, outgoing.metrics, outgoing.alerts) == ({}, [], [])
+
+
+def test_too_many_rejections_stop_the_worker() -> None:
+    worker = Worker(RejectionLimit(Decimal("0.5"), 4))
+    worker.process(b"", b"", order())
+    with pytest.raises(TooManyRejectionsError, match=r"3 of the last 4 events were rejected.*empty_value"):
+        worker.process(b"")
+
+
+# --- Time ------------------------------------------------------------------------------------------------------------
+
+
+def test_time_does_not_pass_before_every_topic_has_said_its_time(worker: Worker) -> None:
+    outgoing = worker.process(order())
+    assert (outgoing.metrics, outgoing.alerts) == ([], [])
+    outgoing = worker.process(upload(2, NOW - HOUR), topic=UPLOADED)
+    assert worker.engine.as_of == NOW - DAY
+    assert metrics(outgoing) == {Scope("A1", "DE", "unknown"): 1, Scope("A1", "DE"): 1, SELLER: 1}
+
+
+def test_time_never_goes_back(worker: Worker) -> None:
+    worker.all_at_end().idle()
+    reached = worker.engine.as_of
+    assert reached == worker.now
+    worker.at_end.clear()
+    worker.process(order(1, NOW - 5 * HOUR))
+    assert worker.engine.as_of == reached
+
+
+def test_what_time_changes_is_written_and_sent_too(worker: Worker) -> None:
+    worker.process(order(1, NOW - 23 * HOUR))
+    outgoing = worker.all_at_end().idle()
+    assert (len(outgoing.alerts), metrics(outgoing)[SELLER]) == (0, 1)
+    assert outgoing.watermark, "the hour that the partition has reached"
+    assert outgoing.watermark not in dict(worker.store.scan()).values(), "it is stored when its alerts were said"
+    worker.pass_time(2 * HOUR)  # the grace period ends
+    outgoing = worker.idle()
+    assert [(alert.type, alert.causes[0].reason) for alert in outgoing.alerts] == [("vtr-breached", "no_tracking")] * 3
+    assert metrics(outgoing)[SELLER] == 0
+
+
+def test_a_scope_that_is_gone_is_told_at_once(worker: Worker) -> None:
+    worker.process(order())
+    assert metrics(worker.all_at_end().idle())[SELLER] == 1
+    # Within the metrics' interval, and before anything else may happen to the scope.
+    gone = Scope("A1", "DE", "unknown")
+    outgoing = worker.process(order(event_id="s2", category="Home"))
+    outgoing_again = worker.idle()
+    assert (outgoing.gone, outgoing_again.gone) == ([gone], [])
+    assert gone not in metrics(outgoing)
+
+
+def test_nothing_is_sent_when_nothing_changed(worker: Worker) -> None:
+    worker.process(order())
+    assert not worker.all_at_end().idle().is_empty()
+    worker.pass_time(timedelta(seconds=10))
+    assert worker.idle().is_empty()
+
+
+# --- Metrics ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def step(worker: Worker) -> Callable[[int, float], dict[Scope, int]]:
+    """Brings a new order after so many seconds; returns the metrics."""
+    worker.process(upload(99), topic=UPLOADED)
+    worker.at_end = {UPLOADED}
+
+    def step(number: int, passed: float) -> dict[Scope, int]:
+        worker.pass_time(timedelta(seconds=passed))
+        return metrics(worker.process(order(number, NOW - HOUR)))
+
+    return step
+
+
+def test_at_most_one_metric_of_a_scope_in_an_interval(step: Callable[[int, float], dict[Scope, int]]) -> None:
+    published = [step(number, 0.25).get(SELLER) for number in range(1, 10)]
+    assert published == [1, None, None, None, 5, None, None, None, 9]
+
+
+def test_without_change_the_interval_is_not_used_up(
+    worker: Worker, step: Callable[[int, float], dict[Scope, int]]
+) -> None:
+    step(1, 0)
+    worker.pass_time(timedelta(seconds=1.5))
+    assert worker.idle().metrics == []
+    assert step(2, 0.1)[SELLER] == 2, "sent at once, not an interval after the look that found nothing"
+
+
+def test_what_was_held_back_is_sent_when_the_partition_is_idle(
+    worker: Worker, step: Callable[[int, float], dict[Scope, int]]
+) -> None:
+    step(1, 0)
+    assert step(2, 0.5) == {}
+    worker.pass_time(timedelta(seconds=0.4))
+    assert metrics(worker.idle()) == {}
+    worker.pass_time(timedelta(seconds=0.1))
+    assert metrics(worker.idle())[SELLER] == 2
+    assert worker.idle().is_empty()

@@ -1,0 +1,122 @@
+"""When batches are processed and acknowledged, and what happens to those that fail."""
+
+import asyncio
+from collections.abc import AsyncIterable
+from contextlib import suppress
+from typing import Any, cast
+
+import pytest
+from aiokafka.errors import KafkaTimeoutError
+from faust.events import Event
+from faust.streams import Stream
+
+from stream.worker.app import VtrApp
+from stream.worker.transport import BatchConsumer
+from tests.test_records import ALERT
+from tests.worker_units.fakes import TWO, A, B, Line, Thread, read, records, settled
+
+
+async def test_a_batch_is_acknowledged_when_what_it_leads_to_is(line: Line, thread: Thread) -> None:
+    await line.run(*TWO, {B: records(B, 5)})
+    assert (line.partitions[0].offsets, line.partitions[1].offsets) == ([9], []), "one batch of a partition at a time"
+    await line.consumer.commit()
+    assert thread.commits == []
+    line.producer.acknowledges.set()
+    await settled()
+    assert (line.partitions[0].offsets, line.partitions[1].offsets) == ([9, 19], [5])
+    await line.consumer.commit()
+    assert thread.commits == [{A: 20, B: 6}]
+    assert line.crashes == []
+
+
+async def test_an_alert_is_kept_once_it_was_said(line: Line) -> None:
+    line.partitions[0].alerts = [ALERT]
+    await line.run(TWO[0])
+    alerts = line.processor.alerts
+    assert (list(alerts.latest(0)), alerts.offset(0)) == ([], None)
+    line.producer.acknowledges.set()
+    await settled()
+    assert (list(alerts.latest(0)), alerts.offset(0)) == ([ALERT], 0)
+
+
+async def test_a_batch_whose_processing_fails_stops_the_worker(line: Line, thread: Thread) -> None:
+    error = line.partitions[0].error = ZeroDivisionError()
+    line.producer.acknowledges.set()
+    await line.run(*TWO, {B: records(B, 5)})
+    line.processor.resume()  # a rebalance that ends meanwhile
+    await settled()
+    assert line.crashes == [error]
+    assert (line.partitions[0].offsets, line.partitions[1].offsets) == ([9], [])
+    await line.consumer.commit()
+    assert thread.commits == []
+
+
+async def test_so_does_one_that_cannot_be_published(line: Line, thread: Thread) -> None:
+    error = line.producer.error = KafkaTimeoutError()
+    await line.run(*TWO)
+    line.producer.acknowledges.set()
+    await settled()
+    line.processor.resume()
+    await settled()
+    assert line.crashes == [error]
+    assert line.partitions[0].offsets == [9]
+    await line.consumer.commit()
+    assert thread.commits == []
+
+
+async def test_a_pause_waits_for_what_is_being_published(line: Line) -> None:
+    await line.run(*TWO)
+    pause = asyncio.create_task(line.processor.pause())
+    await settled()
+    assert not pause.done()
+    line.producer.acknowledges.set()
+    await pause
+    await settled()
+    assert line.partitions[0].offsets == [9], "no batch begins"
+    assert line.consumer._ledger.committable(A) == 10
+    line.processor.resume()
+    await settled()
+    assert line.partitions[0].offsets == [9, 19]
+
+
+@pytest.mark.parametrize("leaving", ["on_partitions_revoked", "on_stop"])
+async def test_whoever_leaves_finishes_and_commits_what_is_under_way(line: Line, thread: Thread, leaving: str) -> None:
+    await line.run(*TWO)
+    leave = getattr(line.consumer, leaving)
+    task = asyncio.create_task(leave({A}) if leaving == "on_partitions_revoked" else leave())
+    await settled()
+    assert not task.done()
+    line.producer.acknowledges.set()
+    await task
+    assert thread.commits == [{A: 10}]
+    assert line.partitions[0].offsets == [9]
+
+
+async def test_batches_from_before_a_rebalance_are_dropped(line: Line) -> None:
+    await line.processor.pause()
+    await line.run(*TWO)
+    line.app.consumer_generation_id += 1
+    line.processor.resume()
+    line.producer.acknowledges.set()
+    await settled()
+    assert line.partitions[0].offsets == []
+    assert line.consumer._ledger.partitions() == []
+    assert line.task.done(), "and those behind them had their turn"
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_trap_faust_acknowledges_what_failed(app: VtrApp, consumer: BatchConsumer, by_hand: bool) -> None:
+    async def fail(events: AsyncIterable[Any]) -> None:
+        async for _ in events:
+            raise ZeroDivisionError
+
+    app.processor.process = fail  # type: ignore[method-assign]
+    (message,) = await read(consumer, TWO[0])
+    (agent,) = app.agents.values()
+    stream = cast("Stream[bytes]", agent.channel.stream())
+    cast("Any", stream.channel).queue.put_nowait(Event(app, None, message.value, {}, message))
+    with suppress(ZeroDivisionError):
+        await cast("Any", agent.fun(stream) if by_hand else fail(stream.events()))
+    await settled()
+    await stream.stop()
+    assert message.acked is not by_hand

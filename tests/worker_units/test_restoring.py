@@ -1,0 +1,76 @@
+"""How tables are restored from their changelogs."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from aiokafka import ConsumerRecord
+from faust.events import Event
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
+from faust.types import TP, ConsumerMessage, EventT
+
+from stream.worker.app import VtrApp
+from stream.worker.tables import CorruptChangelogError, ShipmentsTable
+from tests.worker_units.fakes import ALERTS, CHANGELOG, Line, settled
+
+FIRST, SECOND = TP(CHANGELOG, 0), TP(CHANGELOG, 1)
+KEY, VALUE = b"\x00\x02A1028-1", b"\x01"
+
+
+def change(app: VtrApp, tp: TP, offset: int = 7, key: bytes | None = KEY) -> EventT[bytes]:
+    batch = cast("Any", [ConsumerRecord(*tp, offset, 0, 0, key, VALUE, None, 0, 0, ())])
+    message = ConsumerMessage(*tp, offset, 0.0, 0, [], None, batch, None, 0, 0, tp, generation_id=1)
+    return Event(app, None, batch, {}, message)
+
+
+@pytest.fixture
+async def shipments(line: Line) -> ShipmentsTable:
+    await line.processor.shipments.take(0)
+    return line.processor.shipments
+
+
+async def recover(app: VtrApp, *events: EventT[bytes]) -> None:
+    """Faust's own recovery of the first partition of the shipments."""
+    recovery = cast("TableManager", app.tables).recovery
+    recovery._set_recovery_started()
+    recovery.add_active(app.processor.shipments, FIRST)
+    recovery.active_highwaters[FIRST] = 100  # far, so that it is not over meanwhile
+    for event in events:
+        cast("TableManager", app.tables).changelog_queue.put_nowait(event)
+    task = asyncio.create_task(cast("Any", Recovery._slurp_changelogs).fun(recovery))
+    await settled()
+    assert not task.done(), "it goes on, whatever happened"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_changelogs_are_restored_by_the_batch(line: Line, shipments: ShipmentsTable) -> None:
+    await recover(line.app, change(line.app, FIRST, 6), change(line.app, FIRST, 7))
+    assert shipments.store(0).get_many([KEY]) == [VALUE]
+    assert shipments.persisted_offset(FIRST) == 7
+    assert 0 not in line.processor._partitions, "what was derived from the table is outdated"
+    assert line.crashes == []
+
+
+@pytest.mark.parametrize("key", [None, b""])
+async def test_an_error_that_recovery_swallows_stops_the_worker(
+    line: Line, shipments: ShipmentsTable, key: bytes | None
+) -> None:
+    await recover(line.app, change(line.app, FIRST, 6, key), change(line.app, FIRST, 7))
+    assert [type(crash) for crash in line.crashes] == [CorruptChangelogError]
+    assert list(shipments.store(0).scan()) == []
+
+
+async def test_trap_faust_hands_an_unknown_partition_to_the_last_table(line: Line, shipments: ShipmentsTable) -> None:
+    others = change(line.app, TP(ALERTS, 0), 7, b"an alert's")
+    await recover(line.app, change(line.app, FIRST, 6), others, change(line.app, FIRST, 8))
+    assert [type(crash) for crash in line.crashes] == [CorruptChangelogError]
+    assert shipments.store(0).get_many([b"an alert's"]) == [None]
+
+
+async def test_partitions_that_are_not_held_are_left_alone(line: Line, shipments: ShipmentsTable) -> None:
+    shipments.apply_changelog_batch([change(line.app, SECOND), change(line.app, FIRST)])
+    assert (shipments.holds(0), shipments.holds(1)) == (True, False)
+    assert shipments.persisted_offset(SECOND) is None
+    assert line.crashes == []
