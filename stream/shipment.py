@@ -6,6 +6,7 @@ wins, so duplicates, re-deliveries and any order of arrival end in the same stat
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import cast
 
 import msgspec
 from msgspec import Struct
@@ -86,31 +87,40 @@ class Shipment(Struct, array_like=True):
 
     def merge(self, fact: Fact) -> bool:
         """Take the fact if no higher version of it is known. Returns whether it was taken."""
-        if isinstance(fact, ShippedFact):
-            if _is_news(fact, self.shipped):
-                self.shipped = fact
-                return True
-        elif isinstance(fact, TrackingFact):
-            if _is_news(fact, self.tracking):
-                self.tracking = fact
-                return True
+        kind = fact.__class__
+        if kind is ShippedFact:
+            if self.shipped is not None and not _is_news(fact, self.shipped):
+                return False
+            self.shipped = cast("ShippedFact", fact)
+        elif kind is TrackingFact:
+            if self.tracking is not None and not _is_news(fact, self.tracking):
+                return False
+            self.tracking = cast("TrackingFact", fact)
         else:
-            known = next((scan for scan in self.scans if scan.milestone == fact.milestone), None)
-            if _is_news(fact, known):
-                others = (scan for scan in self.scans if scan is not known)
-                self.scans = tuple(sorted([*others, fact], key=lambda scan: scan.milestone))
-                return True
-        return False
-
-
-def _is_news(fact: Fact, known: Fact | None) -> bool:
-    if known is None:
+            return self._merge_scan(cast("ScanFact", fact))
         return True
-    version, known_version = (fact.version_us, fact.event_id), (known.version_us, known.event_id)
-    if version == known_version and fact != known:
-        # A producer has used an id twice. Either may win, but the same one in every order of arrival.
-        return _encode(fact) > _encode(known)
-    return version > known_version
+
+    def _merge_scan(self, fact: ScanFact) -> bool:
+        known = next((scan for scan in self.scans if scan.milestone == fact.milestone), None)
+        if known is not None:
+            if not _is_news(fact, known):
+                return False
+            others = [scan for scan in self.scans if scan is not known]
+        else:
+            others = [*self.scans]
+        others.append(fact)
+        others.sort(key=lambda scan: scan.milestone)
+        self.scans = tuple(others)
+        return True
+
+
+def _is_news(fact: Fact, known: Fact) -> bool:
+    if fact.version_us != known.version_us:
+        return fact.version_us > known.version_us
+    if fact.event_id != known.event_id:
+        return fact.event_id > known.event_id
+    # A producer has used an id twice. Either may win, but the same one in every order of arrival.
+    return fact != known and _encode(fact) > _encode(known)
 
 
 def fact_of(event: Event) -> Fact:

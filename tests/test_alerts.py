@@ -11,6 +11,7 @@ from stream.engine.scope import ScopeState
 from stream.engine.window import Kinds, Leaf, Span
 from stream.policy import Outcome, Verdict
 from stream.records import Cause, Counts, Metric, OfficialCounts, Scope, Status
+from tests.test_status import levels
 
 AS_OF = datetime(2026, 11, 22, 10, tzinfo=UTC)
 SCOPE = Scope("A1", "DE")
@@ -41,7 +42,7 @@ def history(*statuses: Status, source: str = "vtr", scope: Scope = SCOPE) -> lis
 
 def state(*leaves: list[tuple[str, str | None, int]]) -> ScopeState:
     """A scope over leaves with defects, given as reason, carrier and number."""
-    scope, kinds = ScopeState(SCOPE, "ok", ""), Kinds()
+    scope, kinds = ScopeState(SCOPE, levels(), "ok", ""), Kinds()
     for defects in leaves:
         leaf = Leaf((scope,), kinds, Span(10, HOUR), {})
         scope.leaves.append(leaf)

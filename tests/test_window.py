@@ -8,6 +8,7 @@ from stream.engine.scope import ScopeState, counts, rate
 from stream.engine.window import Agenda, Buckets, Kinds, Leaf, Span
 from stream.policy import Outcome, Verdict
 from stream.records import Scope
+from tests.test_status import levels
 
 VALID = Verdict(Outcome.VALID)
 DEFECT = Verdict(Outcome.DEFECT, "no_carrier", "DHL")
@@ -129,7 +130,7 @@ class Window:
 
     def __init__(self, now: int = NOW) -> None:
         self.span = Span(LAG, now)
-        self.scope = ScopeState(Scope("A"), "ok", "")
+        self.scope = ScopeState(Scope("A"), levels(), "ok", "")
         self.agenda: Agenda = {}
         self.leaf = Leaf((self.scope,), Kinds(), self.span, self.agenda)
 

@@ -39,6 +39,8 @@ KEEP_HOURS = 40 * 24
 """A shipment is kept this long after its latest fact even where no window needs it, so that a correction that
 overtakes the fact it corrects by less than 40 days still wins over it."""
 
+_HOUR_US = HOUR * MICROSECOND
+
 SWEEP_SHARES = 96
 """Each hour of event time looks at this share of the rows for what may be forgotten: at all of them in four days, a
 tenth of the time for which they are kept anyway."""
@@ -141,7 +143,9 @@ class Engine:
         sellers: dict[bytes, str] = {}
         for event in events:
             fact = fact_of(event)
-            keep_until = self._keep_until(fact)
+            keep_until = fact.version_us // _HOUR_US + KEEP_HOURS
+            if fact.__class__ is ShippedFact:
+                keep_until = max(keep_until, self._needed_until(fact))
             if keep_until > now:
                 key = shipment_key(event.seller_id, event.shipment_id)
                 sellers[key] = event.seller_id
@@ -181,11 +185,9 @@ class Engine:
                 working[key] = _Working(seller_id, shipment, keep_until, shipment.shipped, self._judge(shipment))
         return working
 
-    def _keep_until(self, fact: Fact) -> int:
-        keep_until = fact.version_us // (HOUR * MICROSECOND) + KEEP_HOURS
-        if isinstance(fact, ShippedFact):
-            return max(keep_until, self._span.hour_leaving(fact.hour), self._span.hour_leaving_day(fact.day))
-        return keep_until
+    def _needed_until(self, shipped: ShippedFact) -> int:
+        """The hour at which the last of both windows has left the shipment behind."""
+        return max(self._span.hour_leaving(shipped.hour), self._span.hour_leaving_day(shipped.day))
 
     def _too_late(self, event: Event) -> Rejection:
         return Rejection(
@@ -240,7 +242,7 @@ class Engine:
         state = self._scopes.get(scope)
         if state is None:
             status, alert_id, _ = self._last_alerts.get(scope, ("ok", "", _EPOCH))
-            state = self._scopes[scope] = ScopeState(scope, status, alert_id)
+            state = self._scopes[scope] = ScopeState(scope, self._levels_of(scope.marketplace), status, alert_id)
             self._gone.pop(scope, None)
         return state
 
@@ -300,7 +302,10 @@ class Engine:
         for marketplace, levels in list(self._levels.items()):
             if self._policy.standard(marketplace, hour) != levels.standard:
                 del self._levels[marketplace]
-                self._unevaluated.update(dict.fromkeys(self._scopes.values()))
+                for state in self._scopes.values():
+                    if state.scope.marketplace == marketplace:
+                        state.levels = self._levels_of(marketplace)
+                        self._unevaluated[state] = None
 
     def _sweep(self, changes: Changes) -> None:
         for key in forgettable(self._store.next_share(SWEEP_SHARES), self._span.last_hour):
@@ -323,10 +328,11 @@ class Engine:
         for state in self._unevaluated:
             if state in settled:
                 continue
-            live = state.live
-            valid = live[_VALID]
-            levels = self._levels.get(state.scope.marketplace) or self._levels_of(state.scope.marketplace)
-            status = levels.status(state.status, valid, valid + live[_DEFECT])
+            valid = state.live[_VALID]
+            counted = valid + state.live[_DEFECT]
+            if state.status == "ok" and state.levels.is_fine(valid, counted):
+                continue
+            status = state.levels.status(state.status, valid, counted)
             if status != state.status:
                 changed.append((state, status))
         changed.sort(key=lambda change: encode_key(change[0].scope))
@@ -373,7 +379,7 @@ class Engine:
         return taken
 
     def _metric(self, state: ScopeState) -> Metric:
-        levels = self._levels_of(state.scope.marketplace)
+        levels = state.levels
         live, official = counts(state.live), counts(state.official)
         return Metric(
             seller_id=state.scope.seller_id,

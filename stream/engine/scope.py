@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from stream.engine.status import Levels
 from stream.policy.verdict import Outcome
 from stream.records import Counts, Scope, Status
 
@@ -15,10 +16,11 @@ Sums = list[int]
 class ScopeState:
     """Sums and status of one scope, and the leaves below it: without any, the scope is gone."""
 
-    __slots__ = ("alert_id", "leaves", "live", "official", "published", "scope", "status")
+    __slots__ = ("alert_id", "leaves", "levels", "live", "official", "published", "scope", "status")
 
-    def __init__(self, scope: Scope, status: Status, alert_id: str) -> None:
+    def __init__(self, scope: Scope, levels: Levels, status: Status, alert_id: str) -> None:
         self.scope = scope
+        self.levels = levels
         self.live: Sums = [0, 0, 0, 0]
         self.official: Sums = [0, 0, 0, 0]
         self.status = status

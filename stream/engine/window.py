@@ -58,9 +58,8 @@ class Buckets:
         """Count ``n`` shipments. Returns whether the kind is new on that unit."""
         slot = unit << _KIND_BITS | kind
         counts = self._counts
-        count = counts.get(slot)
-        if count is not None:
-            counts[slot] = count + n
+        if slot in counts:
+            counts[slot] += n
             return False
         counts[slot] = n
         self._kinds[kind] = self._kinds.get(kind, 0) + 1
@@ -154,7 +153,7 @@ class Leaf:
 
     def recount(self, hour: int, day: int, before: Verdict | None, after: Verdict | None) -> None:
         """Count one shipment of this hour and promised day as ``after`` instead of ``before`` (None: not at all)."""
-        span, outcomes = self._span, self._kinds.outcomes
+        span = self._span
         old = -1 if before is None else self._kind(hour, day, before, -1)
         new = -1 if after is None else self._kind(hour, day, after, 1)
         # What lies behind a window was dropped with its bucket, or never counted.
@@ -166,11 +165,7 @@ class Leaf:
                 if hour > span.last_hour:
                     self._due(hour)
             if hour <= span.last_hour:
-                for sums in self._live:
-                    if old >= 0:
-                        sums[outcomes[old]] -= 1
-                    if new >= 0:
-                        sums[outcomes[new]] += 1
+                self._move(self._live, old, new)
         if day >= span.first_day:
             if old >= 0:
                 self._days.remove(day, old)
@@ -179,11 +174,18 @@ class Leaf:
                 if day > span.last_day:
                     self._due(span.hour_entering_day(day))
             if day <= span.last_day:
-                for sums in self._official:
-                    if old >= 0:
-                        sums[outcomes[old]] -= 1
-                    if new >= 0:
-                        sums[outcomes[new]] += 1
+                self._move(self._official, old, new)
+
+    def _move(self, windows: list[Sums], old: int, new: int) -> None:
+        outcomes = self._kinds.outcomes
+        if old >= 0:
+            outcome = outcomes[old]
+            for sums in windows:
+                sums[outcome] -= 1
+        if new >= 0:
+            outcome = outcomes[new]
+            for sums in windows:
+                sums[outcome] += 1
 
     def _kind(self, hour: int, day: int, verdict: Verdict, n: int) -> int:
         """The kind that a verdict counts as now; keeps account of whose grace is still to end."""
