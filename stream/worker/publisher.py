@@ -15,8 +15,8 @@ and says what has not been said, under the same ids.
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import NamedTuple
-from uuid import NAMESPACE_URL, uuid5
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
@@ -88,9 +88,10 @@ class Publisher:
             store.persist(offset)
 
     def _metric(self, metric: Metric) -> _Record:
-        key = encode_key(metric.scope)
-        event_id = uuid5(NAMESPACE_URL, f"{key.decode()}@{metric.as_of.isoformat()}").hex.encode()
-        return _Record(key, encode(metric), self._cloud_event(event_id, b"vtr-metric", metric.as_of))
+        key, value = encode_key(metric.scope), encode(metric)
+        # One id for one content: a metric may change more than once at an instant of event time.
+        event_id = blake2b(value, digest_size=16).hexdigest().encode()
+        return _Record(key, value, self._cloud_event(event_id, b"vtr-metric", metric.as_of))
 
     def _alert(self, alert: Alert) -> _Record:
         headers = self._cloud_event(alert.alert_id.encode(), alert.type.encode(), alert.since)

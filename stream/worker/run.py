@@ -73,7 +73,13 @@ def _set_up_logging(level: str) -> None:
         level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
     )
     if level != "debug":
-        # Services of Faust log under their module's name, ours too; what they say is for who debugs them.
-        for chatty in ("faust", "mode", "aiokafka", "aiohttp.access", "stream.worker.app", "stream.worker.transport"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
-        logging.getLogger("stream.worker.tables").setLevel(logging.WARNING)
+        # Faust's services, ours among them, log every step of an end, each with a traceback. The last line below says
+        # what it was, once.
+        for name in ("faust", "mode", "stream.worker.app", "stream.worker.transport", "stream.worker.tables"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        # A group that is new, or moves, makes it speak of what it finds out by itself a moment later.
+        logging.getLogger("aiokafka").setLevel(logging.ERROR)
+        logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(
+            lambda record: "GroupCoordinatorNotAvailableError" not in record.getMessage()
+        )
+        logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

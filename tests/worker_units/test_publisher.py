@@ -282,7 +282,7 @@ async def test_the_records() -> None:
     assert sent[DEAD] == [tuple(LETTER)]
 
 
-async def test_a_metrics_id_is_that_of_its_scope_and_instant() -> None:
+async def test_a_metrics_id_is_that_of_its_scope_and_content() -> None:
     ids = []
     for scope in (Scope("A1"), Scope("A1"), Scope("A2")):
         async with running(Outgoing(metrics=[metric(scope)])) as run:

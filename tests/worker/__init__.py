@@ -1,0 +1,1 @@
+"""The worker as its users run it: processes of their own, on a real broker."""

@@ -1,0 +1,56 @@
+"""What the tests of the worker share."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from stream.settings import Settings
+from stream.topics import create_topics
+from tests.brokers import Broker
+
+pytest.register_assert_rewrite("tests.worker.deployment", "tests.worker.process", "tests.worker.expected")
+
+from tests.worker.deployment import Deployment  # noqa: E402 - only now are its assertions explained
+
+Deploy = Callable[..., Awaitable[Deployment]]
+
+
+@pytest.fixture
+def settings(broker: Broker, prefix: str, tmp_path: Path) -> Settings:
+    """Settings of a deployment whose topics and group nobody else has, with short waits."""
+    return Settings(
+        broker=broker.url,
+        group=f"{prefix}vtr",
+        order_shipped_topic=f"{prefix}shipped",
+        tracking_uploaded_topic=f"{prefix}uploaded",
+        tracking_scanned_topic=f"{prefix}scanned",
+        metrics_topic=f"{prefix}metrics",
+        alerts_topic=f"{prefix}alerts",
+        dead_letters_topic=f"{prefix}dead",
+        partitions=2,
+        data_dir=str(tmp_path / "data"),
+        metrics_interval=0.2,
+        idle_after=1.0,
+        # The least that Apache Kafka allows. The embedded broker lets a group's first member wait for half of it.
+        session_timeout=3.0 if broker.is_embedded else 6.0,
+        rebalance_timeout=6.0,
+        web_port=0,
+    )
+
+
+@pytest.fixture
+async def deploy(settings: Settings, tmp_path: Path) -> AsyncIterator[Deploy]:
+    """Makes a deployment and, unless told not to, its topics. Ends its workers with the test."""
+    with ExitStack() as stack:
+
+        async def make(*, topics: bool = True, **changes: object) -> Deployment:
+            deployment = Deployment(replace(settings, **changes), tmp_path)
+            stack.callback(deployment.close)
+            if topics:
+                await create_topics(deployment.settings)
+            return deployment
+
+        yield make
