@@ -38,7 +38,8 @@ class OffsetLedger:
         while handed and handed[0] in done:
             finished = handed.popleft()
             done.discard(finished)
-            self._committable[tp] = finished + 1
+            # After a seek back, a batch may be handed out that ends before one that is done already.
+            self._committable[tp] = max(finished + 1, self._committable.get(tp, 0))
         return True
 
     def committable(self, tp: TP) -> int | None:

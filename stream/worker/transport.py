@@ -6,11 +6,13 @@ rebalancing) goes by messages and so works unchanged; what it does by offsets is
 given. ``tests/worker_units/`` holds each override against the version of Faust that is pinned.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from time import monotonic
 from typing import Any, ClassVar, cast
 
 from aiokafka import ConsumerRecord
+from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 from faust.types.transports import ConsumerT, TPorTopicSet
@@ -19,7 +21,22 @@ from faust.types.tuples import ack_lock
 from stream.kafka import TopicPartition, end_offsets
 from stream.worker.offsets import OffsetLedger
 
+RESTORE_POLL = 0.05
+"""Seconds between two looks at whether the tables are restored."""
+
 Records = list["ConsumerRecord[bytes | None, bytes | None]"]
+
+
+class _NoReadOffsets(dict[TP, "int | None"]):
+    """Remembers nothing of what was read.
+
+    Faust drops messages below the last offset it has handed on. After a seek back to the committed offsets, a batch
+    may end below it and yet hold records that nobody has processed, because the one handed on before was cleared from
+    a queue. Reading a batch twice changes nothing; dropping one would lose it, and hold back all commits.
+    """
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
 
 
 class BatchConsumer(driver.Consumer):
@@ -30,6 +47,7 @@ class BatchConsumer(driver.Consumer):
         super().on_init()
         self._pause = cast("BatchTransport", self.transport).pause
         self._ledger = OffsetLedger()
+        self._read_offset = _NoReadOffsets()
         self._read_to_end: set[TP] = set()
         self.last_poll_at = monotonic()
         """Monotonic seconds of the last answer to a fetch."""
@@ -66,6 +84,20 @@ class BatchConsumer(driver.Consumer):
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             yield tp, cast("Message", self._batch_message(tp, batch))
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:  # noqa: ASYNC109
+        """Fetch from the inputs only when all is restored.
+
+        At the end of recovery Faust lets the inputs go on, then seeks them to their committed offsets, then clears the
+        streams' queues. A batch fetched in between would be cleared, and nobody would read it again.
+        """
+        tables = self.app.tables
+        if active_partitions is not None and not tables.actives_ready:
+            active_partitions = {tp for tp in active_partitions if tp.topic in tables.changelog_topics}
+            if not active_partitions:
+                await asyncio.sleep(RESTORE_POLL)
+                return {}
+        return await super()._getmany(active_partitions, timeout)
 
     def _batch_message(self, tp: TP, batch: Records) -> ConsumerMessage:
         last = batch[-1]
