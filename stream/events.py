@@ -8,12 +8,12 @@ bad record never unwinds the batch around it.
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import Meta, Struct
 
-from stream.places import canonical_country, canonical_marketplace
+from stream.places import COUNTRIES, MARKETPLACES, canonical_country, canonical_marketplace
 
 MAX_EVENT_BYTES = 65_536
 """An event is 200 to 600 bytes; what is a hundred times that is not one, and decoding it would stall a batch."""
@@ -37,6 +37,7 @@ MAX_AMOUNT = Decimal(10) ** 12
 """No parcel is worth a trillion of any currency; the bound keeps exact arithmetic small."""
 
 MAX_AMOUNT_DECIMALS = 6
+_CENT = Decimal("0.01")
 
 Id = Annotated[str, Meta(min_length=1, max_length=1024)]
 Text = Annotated[str, Meta(max_length=256)]
@@ -64,8 +65,8 @@ class Money(Struct, frozen=True, gc=False):
 class OrderShipped(Struct, tag_field="type", tag="order-shipped", kw_only=True, omit_defaults=True, gc=False):
     """A package left, or was confirmed to leave, the seller. Times are UTC-aware.
 
-    After :func:`decode`, ``shipment_id`` and ``promised_delivery_by`` are filled in, and marketplace and
-    countries are in their canonical codes.
+    After :func:`decode`, ``shipment_id`` and ``promised_delivery_by`` are filled in, marketplace and countries are in
+    their canonical codes, and times in UTC.
     """
 
     event_id: Id
@@ -114,6 +115,7 @@ class TrackingScanned(Struct, tag_field="type", tag="tracking-scanned", kw_only=
 
 
 Event = OrderShipped | TrackingUploaded | TrackingScanned
+_Timed = TypeVar("_Timed", bound=Event)
 
 
 class RejectionCode(StrEnum):
@@ -178,16 +180,14 @@ def check_arrival(event: Event, key: bytes | None, latest: datetime) -> Rejectio
             RejectionCode.KEY_MISMATCH,
             f"the record's key is not the event's `seller_id`: {key!r:.80}; seller and partition would not match",
         )
-    return check_future(event, latest)
+    return future_event(event) if event.event_time > latest else None
 
 
-def check_future(event: Event, latest: datetime) -> Rejection | None:
-    """One future-dated event must not expire a window, so it is rejected."""
-    if event.event_time > latest:
-        return Rejection(
-            RejectionCode.FUTURE_EVENT, f"`event_time` {event.event_time.isoformat()} is more than an hour ahead"
-        )
-    return None
+def future_event(event: Event) -> Rejection:
+    """The rejection of an event that is dated more than an hour ahead: one must not expire a window."""
+    return Rejection(
+        RejectionCode.FUTURE_EVENT, f"`event_time` {event.event_time.isoformat()} is more than an hour ahead"
+    )
 
 
 def _invalid(field: str, problem: str) -> Rejection:
@@ -213,56 +213,77 @@ def _normalise(event: Event) -> Event | Rejection:
     event_time = event.event_time
     if event_time < EARLIEST_EVENT_TIME:
         return _invalid("event_time", f"{event_time.isoformat()} is before {EARLIEST_EVENT_TIME.year}")
+    if event_time.tzinfo is not UTC:
+        event.event_time = event_time.astimezone(UTC)
     if not event.shipment_id:
         if event.order_id is None:
             return Rejection(RejectionCode.MISSING_FIELD, "Object missing required field `shipment_id` (or `order_id`)")
         event.shipment_id = event.order_id
-    if isinstance(event, OrderShipped):
-        return _normalise_shipped(event)
-    if isinstance(event, TrackingUploaded):
-        number = event.tracking_number
-        if number is not None:
-            number = number.strip()
-            event.tracking_number = None if number in ("", "NULL") else number
-        return event if event.uploaded_at is None else _check_time(event, "uploaded_at", event.uploaded_at)
-    return event if event.scanned_at is None else _check_time(event, "scanned_at", event.scanned_at)
+    kind = event.__class__
+    if kind is OrderShipped:
+        return _normalise_shipped(cast("OrderShipped", event))
+    if kind is TrackingUploaded:
+        return _normalise_tracking(cast("TrackingUploaded", event))
+    scanned_at = cast("TrackingScanned", event).scanned_at
+    return event if scanned_at is None else _check_time(event, "scanned_at", scanned_at)
 
 
 def _normalise_shipped(event: OrderShipped) -> OrderShipped | Rejection:
-    event_time, shipped_at = event.event_time, event.shipped_at
+    event_time, shipped_at, promised = event.event_time, event.shipped_at, event.promised_delivery_by
     if not -MAX_BACKDATING <= shipped_at - event_time <= MAX_AHEAD_SHIPPING:
         return _invalid("shipped_at", f"{shipped_at.isoformat()} does not fit `event_time` {event_time.isoformat()}")
-    promised = event.promised_delivery_by
+    if shipped_at.tzinfo is not UTC:
+        shipped_at = event.shipped_at = shipped_at.astimezone(UTC)
     if promised is None:
         event.promised_delivery_by = shipped_at
     elif not -MAX_BACKDATING <= promised - event_time <= MAX_AHEAD_PROMISE:
         return _invalid(
             "promised_delivery_by", f"{promised.isoformat()} does not fit `event_time` {event_time.isoformat()}"
         )
-    value = event.order_value
-    if value is not None:
-        amount = value.amount
-        # Not-a-number compares false, so it falls out here too.
-        if not amount.is_finite() or not 0 <= amount < MAX_AMOUNT:
-            return _invalid("order_value.amount", f"`{amount}` is not an amount from 0 to below {MAX_AMOUNT:,}")
-        if -int(amount.as_tuple().exponent) > MAX_AMOUNT_DECIMALS:
-            return _invalid("order_value.amount", f"`{amount}` has more than {MAX_AMOUNT_DECIMALS} decimals")
-        if not (value.currency.isascii() and value.currency.isalpha() and value.currency.isupper()):
-            return _invalid("order_value.currency", f"`{value.currency}` is not an ISO 4217 code such as EUR")
-    event.marketplace = canonical_marketplace(event.marketplace)
-    if not event.marketplace:
-        return _invalid("marketplace", "a blank is no marketplace")
-    for field in ("ship_from", "ship_to"):
-        country = getattr(event, field)
-        if country is not None:
-            canonical = canonical_country(country)
-            if canonical is None:
-                return _invalid(field, f"`{country}` is not an ISO 3166 alpha-2 country code")
-            setattr(event, field, canonical)
+    elif promised.tzinfo is not UTC:
+        event.promised_delivery_by = promised.astimezone(UTC)
+    if event.order_value is not None and (rejection := _check_value(event.order_value)) is not None:
+        return rejection
+    marketplace = event.marketplace
+    if marketplace not in MARKETPLACES:
+        event.marketplace = canonical_marketplace(marketplace)
+        if not event.marketplace:
+            return _invalid("marketplace", "a blank is no marketplace")
+    if event.ship_from not in COUNTRIES and event.ship_from is not None:
+        event.ship_from = canonical_country(unknown := event.ship_from)
+        if event.ship_from is None:
+            return _invalid("ship_from", f"`{unknown}` is not an ISO 3166 alpha-2 country code")
+    if event.ship_to not in COUNTRIES and event.ship_to is not None:
+        event.ship_to = canonical_country(unknown := event.ship_to)
+        if event.ship_to is None:
+            return _invalid("ship_to", f"`{unknown}` is not an ISO 3166 alpha-2 country code")
     return event
 
 
-def _check_time(event: Event, field: str, at: datetime) -> Event | Rejection:
-    if abs(at - event.event_time) > MAX_BACKDATING:
-        return _invalid(field, f"{at.isoformat()} does not fit `event_time` {event.event_time.isoformat()}")
-    return event
+def _check_value(value: Money) -> Rejection | None:
+    amount = value.amount
+    # Not-a-number compares false, so it falls out here too.
+    if not amount.is_finite() or not 0 <= amount < MAX_AMOUNT:
+        return _invalid("order_value.amount", f"`{amount}` is not an amount from 0 to below {MAX_AMOUNT:,}")
+    # Nearly all amounts have two decimals, and asking for that is cheaper than asking how many.
+    if not amount.same_quantum(_CENT) and -int(amount.as_tuple().exponent) > MAX_AMOUNT_DECIMALS:
+        return _invalid("order_value.amount", f"`{amount}` has more than {MAX_AMOUNT_DECIMALS} decimals")
+    currency = value.currency
+    if not (currency.isascii() and currency.isalpha() and currency.isupper()):
+        return _invalid("order_value.currency", f"`{currency}` is not an ISO 4217 code such as EUR")
+    return None
+
+
+def _normalise_tracking(event: TrackingUploaded) -> TrackingUploaded | Rejection:
+    number = event.tracking_number
+    if number is not None:
+        number = number.strip()
+        event.tracking_number = None if number in ("", "NULL") else number
+    uploaded_at = event.uploaded_at
+    return event if uploaded_at is None else _check_time(event, "uploaded_at", uploaded_at)
+
+
+def _check_time(event: _Timed, field: str, at: datetime) -> _Timed | Rejection:
+    if -MAX_BACKDATING <= at - event.event_time <= MAX_BACKDATING:
+        return event
+    return _invalid(field, f"{at.isoformat()} does not fit `event_time` {event.event_time.isoformat()}")

@@ -16,7 +16,13 @@ _ALPHA_2 = (
 )
 """ISO 3166-1 alpha-2, and XK, which carriers use for Kosovo."""
 
-_COUNTRIES = {code: code for code in _ALPHA_2.split()} | {"UK": "GB"}
+COUNTRIES = frozenset(_ALPHA_2.split())
+"""The countries' codes, all canonical."""
+
+MARKETPLACES = COUNTRIES - {"GB"} | {"UK"}
+"""The codes of marketplaces that are a country's, all canonical."""
+
+_COUNTRIES = {code: code for code in COUNTRIES} | {"UK": "GB"}
 
 
 def canonical_country(code: str) -> str | None:

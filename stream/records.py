@@ -40,7 +40,8 @@ class Scope(NamedTuple):
 class Counts(Struct, frozen=True, kw_only=True):
     """Shipments in a window. ``counted`` = ``valid`` + ``defects``; ``pending`` and ``exempt`` are in neither sum.
 
-    ``vtr`` is valid / counted, rounded to four decimals, and None when nothing is counted.
+    ``ambiguous`` is how many of the counted ones the sources of the rules leave open. ``vtr`` is valid / counted,
+    rounded to four decimals, and None when nothing is counted.
     """
 
     counted: Count
@@ -48,6 +49,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     defects: Count
     pending: Count
     exempt: Count
+    ambiguous: Count
     vtr: Rate | None
 
 
@@ -61,6 +63,7 @@ class OfficialCounts(Struct, frozen=True, kw_only=True):
     defects: Count
     pending: Count
     exempt: Count
+    ambiguous: Count
     vtr: Rate | None
 
 

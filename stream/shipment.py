@@ -1,224 +1,170 @@
-"""One shipment: its facts, how versions of a fact merge, and its form in the store and the changelog.
+"""One shipment: what is known of it, and how versions of a fact merge.
 
-Every event is a fact with a version ``(event_time, event_id)``. Per shipment and kind of fact the highest version
-wins, so duplicates, re-deliveries and any order of arrival end in the same state.
+Every event is a fact with a version ``(event_time, event_id)``. Per shipment and kind of fact (a scan's kind is its
+milestone) the highest version wins, so duplicates, re-deliveries and any order of arrival end in the same state.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
-from typing import cast
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import msgspec
 from msgspec import Struct
 
-from stream.events import Event, Milestone, OrderShipped, TrackingUploaded
+from stream.events import Event, OrderShipped, TrackingScanned, TrackingUploaded
+
+if TYPE_CHECKING:
+    from stream.engine.window import Counted
 
 HOUR = 3600
 """Seconds."""
 DAY = 86_400
 """Seconds."""
-MICROSECOND = 1_000_000
-"""Per second."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAYS = EPOCH.toordinal()
+
+MAX_ENTRIES = 16
+"""Numbers of one shipment whose first entry is remembered. Sellers correct a number once or twice."""
+
+ShipmentId = tuple[str, str]
+"""Seller id and shipment id."""
 
 
-class ShippedFact(Struct, array_like=True, frozen=True, gc=False):
-    """What the latest order-shipped event says. ``version_us`` is its time in microseconds, other times are in
-    seconds, all since 1970 UTC; ``amount`` is a decimal in major units."""
+class Entry(NamedTuple):
+    """A tracking number, and when it was first entered with that carrier."""
 
-    version_us: int
-    event_id: str
-    order_id: str
-    marketplace: str
-    category: str
-    fulfilled_by: str
-    carrier: str | None
-    ship_method: str | None
-    amount: str | None
-    currency: str | None
-    ship_from: str | None
-    ship_to: str | None
-    shipped_at: int
-    promised_by: int
-
-    @property
-    def hour(self) -> int:
-        """The hour since 1970 UTC that the shipment belongs to in the live window."""
-        return self.shipped_at // HOUR
-
-    @property
-    def day(self) -> int:
-        """The day since 1970 UTC that the shipment belongs to in the official window."""
-        return self.promised_by // DAY
+    at: datetime
+    number: str
+    carrier: str
 
 
-class TrackingFact(Struct, array_like=True, frozen=True, gc=False):
-    """What the latest tracking-uploaded event says; ``number`` is None where the seller removed it."""
+class Shipment(Struct, gc=False):
+    """All that is known of one shipment. ``scans`` holds the latest event per milestone, in order of the milestones'
+    names, so that equal states have equal bytes.
 
-    version_us: int
-    event_id: str
-    carrier: str | None
-    number: str | None
-    uploaded_at: int
+    ``entries`` holds when each number was first entered, and is empty where ``tracking`` alone says so. ``latest`` is
+    the highest time of any fact. ``counted`` is the engine's: as what the shipment is counted now.
+    """
+
+    shipped: OrderShipped | None = None
+    tracking: TrackingUploaded | None = None
+    scans: tuple[TrackingScanned, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    latest: datetime = EPOCH
+    counted: "Counted | None" = None
+
+    def merge(self, event: Event) -> bool:
+        """Take what the event says that is news. Returns whether anything changed."""
+        kind = event.__class__
+        if kind is OrderShipped:
+            if self.shipped is not None and not _is_news(event, self.shipped):
+                return False
+            self.shipped = cast("OrderShipped", event)
+        elif kind is TrackingUploaded:
+            if self.tracking is None:
+                self.tracking = cast("TrackingUploaded", event)
+            elif not self._merge_tracking(cast("TrackingUploaded", event), self.tracking):
+                return False
+        elif not self._merge_scan(cast("TrackingScanned", event)):
+            return False
+        if event.event_time > self.latest:
+            self.latest = event.event_time
+        return True
+
+    def _merge_tracking(self, event: TrackingUploaded, known: TrackingUploaded) -> bool:
+        # An older fact that arrives late may still show that a number was entered earlier than was known.
+        first: dict[tuple[str, str], datetime] = {}
+        for at, number, carrier in (*(self.entries or _entries_of(known)), *_entries_of(event)):
+            first[number, carrier] = min(at, first.get((number, carrier), at))
+        is_news = _is_news(event, known)
+        if is_news:
+            self.tracking = known = event
+        # Keeping the earliest few does not depend on the order in which they came: none of them can get later.
+        entries = tuple(sorted(Entry(at, *entered) for entered, at in first.items())[:MAX_ENTRIES])
+        if entries == _entries_of(known):
+            entries = ()
+        changed = is_news or entries != self.entries
+        self.entries = entries
+        return changed
+
+    def _merge_scan(self, event: TrackingScanned) -> bool:
+        known = next((scan for scan in self.scans if scan.milestone == event.milestone), None)
+        if known is not None and not _is_news(event, known):
+            return False
+        others = [scan for scan in self.scans if scan is not known]
+        self.scans = tuple(sorted([*others, event], key=lambda scan: scan.milestone))
+        return True
+
+    def entered_at(self) -> datetime | None:
+        """When the present tracking number was first entered with the present carrier; None without a number."""
+        tracking = self.tracking
+        if tracking is None or tracking.tracking_number is None:
+            return None
+        if self.entries:
+            entered = tracking.tracking_number, tracking.carrier or ""
+            for at, *known in self.entries:
+                if tuple(known) == entered:
+                    return at
+        return tracking.uploaded_at or tracking.event_time
 
 
-class ScanFact(Struct, array_like=True, frozen=True, gc=False):
-    """What the latest tracking-scanned event of one milestone says."""
+def _entries_of(event: TrackingUploaded) -> tuple[Entry, ...]:
+    if event.tracking_number is None:
+        return ()
+    return (Entry(event.uploaded_at or event.event_time, event.tracking_number, event.carrier or ""),)
 
-    version_us: int
-    event_id: str
-    milestone: Milestone
-    carrier: str | None
-    number: str | None
-    scanned_at: int
+
+def _is_news(event: Event, known: Event) -> bool:
+    if event.event_time != known.event_time:
+        return event.event_time > known.event_time
+    if event.event_id != known.event_id:
+        return event.event_id > known.event_id
+    # A producer has used an id twice. Either may win, but the same one in every order of arrival.
+    return _encode(fact_of(event)) > _encode(fact_of(known))
 
 
 _encode = msgspec.msgpack.Encoder().encode
 
-Fact = ShippedFact | TrackingFact | ScanFact
-
-
-class Shipment(Struct, array_like=True):
-    """All that is known of one shipment. ``scans`` holds one fact per milestone, in order of the milestones' names,
-    so that equal states have equal bytes."""
-
-    shipped: ShippedFact | None = None
-    tracking: TrackingFact | None = None
-    scans: tuple[ScanFact, ...] = ()
-
-    def merge(self, fact: Fact) -> bool:
-        """Take the fact if no higher version of it is known. Returns whether it was taken."""
-        kind = fact.__class__
-        if kind is ShippedFact:
-            if self.shipped is not None and not _is_news(fact, self.shipped):
-                return False
-            self.shipped = cast("ShippedFact", fact)
-        elif kind is TrackingFact:
-            if self.tracking is not None and not _is_news(fact, self.tracking):
-                return False
-            self.tracking = cast("TrackingFact", fact)
-        else:
-            return self._merge_scan(cast("ScanFact", fact))
-        return True
-
-    def _merge_scan(self, fact: ScanFact) -> bool:
-        known = next((scan for scan in self.scans if scan.milestone == fact.milestone), None)
-        if known is not None:
-            if not _is_news(fact, known):
-                return False
-            others = [scan for scan in self.scans if scan is not known]
-        else:
-            others = [*self.scans]
-        others.append(fact)
-        others.sort(key=lambda scan: scan.milestone)
-        self.scans = tuple(others)
-        return True
-
-
-def _is_news(fact: Fact, known: Fact) -> bool:
-    if fact.version_us != known.version_us:
-        return fact.version_us > known.version_us
-    if fact.event_id != known.event_id:
-        return fact.event_id > known.event_id
-    # A producer has used an id twice. Either may win, but the same one in every order of arrival.
-    return fact != known and _encode(fact) > _encode(known)
+Fact = tuple[object, ...]
 
 
 def fact_of(event: Event) -> Fact:
-    """The fact that an event states."""
-    version_us = microseconds(event.event_time)
+    """What the event says of its shipment, in a form that is stored and compared; without the shipment's own ids."""
     if isinstance(event, OrderShipped):
         value = event.order_value
-        shipped_at = int(event.shipped_at.timestamp())
-        promised = event.promised_delivery_by
-        return ShippedFact(
-            version_us,
+        return (
+            event.event_time,
             event.event_id,
             event.order_id,
             event.marketplace,
             event.category,
-            event.fulfilled_by,
+            event.fulfilled_by == "marketplace",
             event.carrier,
             event.ship_method,
             None if value is None else str(value.amount),
             None if value is None else value.currency,
             event.ship_from,
             event.ship_to,
-            shipped_at,
-            shipped_at if promised is None else int(promised.timestamp()),
+            event.shipped_at,
+            event.promised_delivery_by,
         )
     if isinstance(event, TrackingUploaded):
-        uploaded_at = version_us // MICROSECOND if event.uploaded_at is None else seconds(event.uploaded_at)
-        return TrackingFact(version_us, event.event_id, event.carrier, event.tracking_number, uploaded_at)
-    scanned_at = version_us // MICROSECOND if event.scanned_at is None else seconds(event.scanned_at)
-    return ScanFact(version_us, event.event_id, event.milestone, event.carrier, event.tracking_number, scanned_at)
+        return event.event_time, event.event_id, event.carrier, event.tracking_number, event.uploaded_at
+    return (
+        event.event_time,
+        event.event_id,
+        event.milestone,
+        event.carrier,
+        event.tracking_number,
+        event.scanned_at,
+    )
 
 
-def seconds(instant: datetime) -> int:
-    """Whole seconds since 1970 UTC, rounded down; for instants after 1970."""
-    return int(instant.timestamp())
+def hour_of(instant: datetime) -> int:
+    """The hour since 1970 UTC. The instant must be in UTC, as those of decoded events are."""
+    return (instant.toordinal() - _EPOCH_DAYS) * 24 + instant.hour
 
 
-def microseconds(instant: datetime) -> int:
-    """Microseconds since 1970 UTC, exact until the year 2106: a double holds them to the half."""
-    return round(instant.timestamp() * MICROSECOND)
-
-
-# --- The stored form -------------------------------------------------------------------------------------------------
-#
-# key:   2 bytes length of the seller id, the seller id, the shipment id (UTF-8): a seller's shipments are neighbours,
-#        and no character need be forbidden to separate the two.
-# value: 1 byte version of this form, 4 bytes hour until which the shipment is kept, then the facts as MessagePack
-#        arrays. The hour stands in front so that finding what to forget decodes nothing.
-
-FORM = b"\x01"
-_KEEP_UNTIL = slice(1, 5)
-_FACTS = 5
-
-_decode_facts = msgspec.msgpack.Decoder(Shipment).decode
-
-
-class CorruptShipmentError(Exception):
-    """A stored row is not in the form this version writes. Never skipped: the state behind it would be wrong."""
-
-
-def shipment_key(seller_id: str, shipment_id: str) -> bytes:
-    """The key of a shipment in the store and the changelog."""
-    seller = seller_id.encode()
-    return len(seller).to_bytes(2, "big") + seller + shipment_id.encode()
-
-
-def split_key(key: bytes) -> tuple[str, str]:
-    """Seller id and shipment id of a key. Raises :class:`CorruptShipmentError`."""
-    end = 2 + int.from_bytes(key[:2], "big")
-    if not 2 < end < len(key):
-        raise CorruptShipmentError(f"key {key!r:.80}")
-    try:
-        return key[2:end].decode(), key[end:].decode()
-    except UnicodeDecodeError as error:
-        raise CorruptShipmentError(f"key {key!r:.80}: {error}") from error
-
-
-def pack(keep_until: int, shipment: Shipment) -> bytes:
-    """The stored form; ``keep_until`` is the hour since 1970 UTC in which the shipment may be forgotten."""
-    return FORM + keep_until.to_bytes(4, "big") + _encode(shipment)
-
-
-def kept_until(value: bytes) -> int:
-    """The hour since 1970 UTC in which the shipment may be forgotten."""
-    return int.from_bytes(value[_KEEP_UNTIL], "big")
-
-
-def forgettable(rows: Iterable[tuple[bytes, bytes]], hour: int) -> list[bytes]:
-    """The keys of the rows that may be forgotten in ``hour``."""
-    now = hour.to_bytes(4, "big")  # big-endian bytes compare as the numbers do
-    return [key for key, value in rows if value[_KEEP_UNTIL] <= now]
-
-
-def unpack(value: bytes) -> Shipment:
-    """The facts of a stored shipment. Raises :class:`CorruptShipmentError`."""
-    if value[:1] != FORM:
-        raise CorruptShipmentError(f"unknown form {value[:1]!r}")
-    try:
-        return _decode_facts(value[_FACTS:])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CorruptShipmentError(str(error)) from error
+def day_of(instant: datetime) -> int:
+    """The day since 1970 UTC. The instant must be in UTC, as those of decoded events are."""
+    return instant.toordinal() - _EPOCH_DAYS

@@ -6,13 +6,13 @@ fractions and datetimes. What the engine does in integers, rings of hours and by
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from math import floor
 from typing import Literal, NamedTuple, TypeVar
 
-from stream.events import Event, OrderShipped, TrackingUploaded
+from stream.events import Event, OrderShipped, TrackingScanned, TrackingUploaded
 from stream.records import Counts, Metric, OfficialCounts, Scope, Status
 
 HOUR = timedelta(hours=1)
@@ -25,7 +25,7 @@ LETTER = "Brief"
 LETTER_COUNTRIES = {"DE", "FR", "IT", "ES", "NL", "PT", "PL", "AT", "SE"}
 PLACEHOLDERS = {"na", "none", "null", "unknown", "tbd", ""}
 
-_Fact = TypeVar("_Fact", OrderShipped, TrackingUploaded)
+_Fact = TypeVar("_Fact", OrderShipped, TrackingUploaded, TrackingScanned)
 
 Outcome = Literal["valid", "defect", "pending", "exempt"]
 
@@ -43,6 +43,9 @@ class Rules:
     min_counted: int = 20
     grace_hours: int = 24
     lag_days: int = 10
+    is_strict: bool = False
+    """Whether a number that is reused, or entered after delivery, is a defect, and toys are ambiguous: rules that no
+    marketplace has, to try what the engine tells a policy."""
 
     def is_below_threshold(self, vtr: Fraction) -> bool:
         return vtr < self.threshold or (vtr == self.threshold and self.at_threshold == "fail")
@@ -54,6 +57,16 @@ class Shipment:
 
     shipped: OrderShipped
     tracking: TrackingUploaded | None
+    is_reused: bool = False
+    """Whether the seller has the number on a shipment of another order too."""
+    is_late: bool = False
+    """Whether the number was first entered, with this carrier, after the delivery."""
+
+    @property
+    def number(self) -> str | None:
+        """What of a number tells it from others."""
+        number = self.tracking.tracking_number if self.tracking is not None else None
+        return None if number is None else "".join(filter(str.isalnum, number.upper()))
 
     @property
     def scopes(self) -> tuple[Scope, Scope, Scope]:
@@ -108,7 +121,35 @@ def shipments_of(events: Iterable[Event]) -> list[Shipment]:
     events = list(events)
     shipped = _latest(event for event in events if isinstance(event, OrderShipped))
     tracking = _latest(event for event in events if isinstance(event, TrackingUploaded))
-    return [Shipment(fact, tracking.get(key)) for key, fact in shipped.items()]
+    delivered = _latest(e for e in events if isinstance(e, TrackingScanned) and e.milestone == "delivered")
+    found = [Shipment(fact, tracking.get(key)) for key, fact in shipped.items()]
+    return [
+        replace(one, is_reused=_is_reused(one, found), is_late=_is_late(one, delivered.get(key), events))
+        for key, one in zip(shipped, found, strict=True)
+    ]
+
+
+def _is_reused(shipment: Shipment, found: Iterable[Shipment]) -> bool:
+    return shipment.number is not None and any(
+        other.number == shipment.number
+        and other.shipped.seller_id == shipment.shipped.seller_id
+        and other.shipped.order_id != shipment.shipped.order_id
+        for other in found
+    )
+
+
+def _is_late(shipment: Shipment, delivered: TrackingScanned | None, events: Iterable[Event]) -> bool:
+    now = shipment.tracking
+    if now is None or delivered is None:
+        return False
+    entered = min(
+        event.uploaded_at or event.event_time
+        for event in events
+        if isinstance(event, TrackingUploaded)
+        and (event.seller_id, event.shipment_id) == (now.seller_id, now.shipment_id)
+        and (event.tracking_number, event.carrier or "") == (now.tracking_number, now.carrier or "")
+    )
+    return entered > (delivered.scanned_at or delivered.event_time)
 
 
 def _latest(events: Iterable[_Fact]) -> dict[tuple[str, str], _Fact]:
@@ -153,6 +194,10 @@ def outcome(shipment: Shipment, hour: int, rules: Rules) -> tuple[Outcome, str |
         return "defect", "no_carrier"
     if is_placeholder(number, shipment.shipped.order_id):
         return "defect", "placeholder_number"
+    if rules.is_strict and shipment.is_reused:
+        return "defect", "reused_number"
+    if rules.is_strict and shipment.is_late:
+        return "defect", "late_tracking"
     return "valid", None
 
 
@@ -193,19 +238,25 @@ def official_counts(shipments: Iterable[Shipment], instant: datetime, rules: Rul
         defects=counts.defects,
         pending=counts.pending,
         exempt=counts.exempt,
+        ambiguous=counts.ambiguous,
         vtr=counts.vtr,
     )
 
 
 def _count(shipments: Iterable[Shipment], hour: int, rules: Rules) -> Counts:
-    sums = Counter(outcome(shipment, hour, rules)[0] for shipment in shipments)
+    outcomes = [(shipment, outcome(shipment, hour, rules)[0]) for shipment in shipments]
+    sums = Counter(each for _, each in outcomes)
     counted = sums["valid"] + sums["defect"]
+    ambiguous = [
+        shipment for shipment, each in outcomes if each in ("valid", "defect") and shipment.shipped.category == "Toys"
+    ]
     return Counts(
         counted=counted,
         valid=sums["valid"],
         defects=sums["defect"],
         pending=sums["pending"],
         exempt=sums["exempt"],
+        ambiguous=len(ambiguous) if rules.is_strict else 0,
         vtr=rate(sums["valid"], counted),
     )
 

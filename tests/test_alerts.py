@@ -8,9 +8,11 @@ from msgspec.structs import replace
 
 from stream.engine.alerts import MAX_CAUSES, alert_id, causes, make_alert
 from stream.engine.scope import ScopeState
-from stream.engine.window import Kinds, Leaf, Span
+from stream.engine.span import Span
+from stream.engine.window import Counted, Kinds, Windows
 from stream.policy import Outcome, Verdict
-from stream.records import Cause, Counts, Metric, OfficialCounts, Scope, Status
+from stream.records import Alert, Cause, Counts, Metric, OfficialCounts, Scope, Status
+from tests.test_shipment import SHIPPED
 from tests.test_status import levels
 
 AS_OF = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -20,9 +22,17 @@ METRIC = Metric(
     marketplace="DE",
     category=None,
     as_of=AS_OF,
-    live=Counts(counted=20, valid=18, defects=2, pending=0, exempt=0, vtr=0.9),
+    live=Counts(counted=20, valid=18, defects=2, pending=0, exempt=0, ambiguous=0, vtr=0.9),
     official=OfficialCounts(
-        from_=date(2026, 10, 14), to=date(2026, 11, 12), counted=0, valid=0, defects=0, pending=0, exempt=0, vtr=None
+        from_=date(2026, 10, 14),
+        to=date(2026, 11, 12),
+        counted=0,
+        valid=0,
+        defects=0,
+        pending=0,
+        exempt=0,
+        ambiguous=0,
+        vtr=None,
     ),
     threshold=0.95,
     status="breached",
@@ -40,16 +50,21 @@ def history(*statuses: Status, source: str = "vtr", scope: Scope = SCOPE) -> lis
     return ids[1:]
 
 
-def state(*leaves: list[tuple[str, str | None, int]]) -> ScopeState:
-    """A scope over leaves with defects, given as reason, carrier and number."""
-    scope, kinds = ScopeState(SCOPE, levels(), "ok", ""), Kinds()
+def state(*leaves: list[tuple[str, str | None, int]]) -> tuple[ScopeState, Kinds]:
+    """A scope over leaves with defects, given as reason, carrier and number, and the kinds of them."""
+    scope, windows = ScopeState(SCOPE, levels(), "ok", ""), Windows(Span(10, HOUR))
     for defects in leaves:
-        leaf = Leaf((scope,), kinds, Span(10, HOUR), {})
-        scope.leaves.append(leaf)
+        leaf = windows.new_leaf((scope,))
         for position, (reason, carrier, n) in enumerate(defects):
+            kind = windows.kinds.number(Verdict(Outcome.DEFECT, reason, carrier))
             for _ in range(n):
-                leaf.recount(HOUR - position, 0, None, Verdict(Outcome.DEFECT, reason, carrier))
-    return scope
+                windows.add(Counted(SHIPPED, leaf, HOUR - position, 0, kind))
+    return scope, windows.kinds
+
+
+def alert_of(metric: Metric, *leaves: list[tuple[str, str | None, int]], previous: Status = "ok") -> Alert:
+    scope, kinds = state(*leaves)
+    return make_alert(scope, metric, previous, "vtr", kinds)
 
 
 # --- Ids -------------------------------------------------------------------------------------------------------------
@@ -90,23 +105,23 @@ def test_histories_that_differ_anywhere_lead_to_different_ids() -> None:
     "metric",
     [
         replace(METRIC, as_of=AS_OF + timedelta(hours=5)),
-        replace(METRIC, live=Counts(counted=21, valid=1, defects=20, pending=9, exempt=9, vtr=0.0476)),
+        replace(METRIC, live=Counts(counted=21, valid=1, defects=20, pending=9, exempt=9, ambiguous=0, vtr=0.0476)),
         replace(METRIC, threshold=0.9, policy="other rules", needed_to_recover=1),
     ],
     ids=["later", "other counts", "other rules"],
 )
 def test_when_and_how_a_status_was_reached_is_not_in_the_id(metric: Metric) -> None:
     # After a crash, the successor may come to the same conclusion at another instant, from another batch.
-    first = make_alert(state(), METRIC, "ok", "vtr")
-    again = make_alert(state([("no_carrier", None, 3)]), metric, "at_risk", "vtr")
+    first = alert_of(METRIC)
+    again = alert_of(metric, [("no_carrier", None, 3)], previous="at_risk")
     assert first != again
     assert first.alert_id == again.alert_id == history("breached")[0]
 
 
 def test_the_id_goes_on_from_the_last_alert_that_was_said() -> None:
-    scope = state()
+    scope, kinds = state()
     scope.alert_id = history("at_risk")[-1]
-    assert make_alert(scope, METRIC, "at_risk", "vtr").alert_id == history("at_risk", "breached")[-1]
+    assert make_alert(scope, METRIC, "at_risk", "vtr", kinds).alert_id == history("at_risk", "breached")[-1]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +134,7 @@ def test_the_id_goes_on_from_the_last_alert_that_was_said() -> None:
 )
 def test_what_an_alert_says(status: Status, type_: str, severity: str) -> None:
     metric = replace(METRIC, status=status, category="Home")
-    alert = make_alert(state([("no_carrier", None, 2)]), metric, "ok", "vtr")
+    alert = alert_of(metric, [("no_carrier", None, 2)])
     assert (alert.type, alert.severity) == (type_, severity)
     assert (alert.status, alert.previous_status) == (status, "ok")
     assert (alert.scope, alert.since, alert.metric) == (Scope("A1", "DE", "Home"), AS_OF, metric)
@@ -131,7 +146,7 @@ def test_what_an_alert_says(status: Status, type_: str, severity: str) -> None:
 
 def test_causes_are_summed_over_hours_and_leaves() -> None:
     found = causes(
-        state(
+        *state(
             [("no_tracking", "DHL", 2), ("no_tracking", "DHL", 1), ("no_tracking", "UPS", 4)],
             [("no_tracking", "DHL", 2)],
         )
@@ -152,19 +167,22 @@ def test_causes_rank_by_count_then_by_name_in_whatever_order_they_came() -> None
     ]
     expected = [Cause(reason=reason, carrier=carrier, count=n) for reason, carrier, n in ranked]  # type: ignore[arg-type]
     for order in permutations(ranked):
-        assert causes(state(list(order))) == expected
+        assert causes(*state(list(order))) == expected
 
 
 def test_only_the_most_frequent_are_named() -> None:
-    found = causes(state([("no_tracking", f"C{n}", n) for n in range(1, MAX_CAUSES + 3)]))
+    found = causes(*state([("no_tracking", f"C{n}", n) for n in range(1, MAX_CAUSES + 3)]))
     assert [cause.count for cause in found] == [7, 6, 5, 4, 3]
 
 
 def test_without_defects_there_are_no_causes() -> None:
-    scope = state([])
-    leaf = scope.leaves[0]
-    leaf.recount(HOUR, 0, None, Verdict(Outcome.VALID))
-    leaf.recount(HOUR, 0, None, Verdict(Outcome.AWAITING, "no_tracking", "DHL", 24))
-    leaf.recount(HOUR - 720, 0, None, Verdict(Outcome.DEFECT, "no_carrier"))
-    leaf.recount(HOUR + 1, 0, None, Verdict(Outcome.DEFECT, "no_carrier"))
-    assert causes(scope) == []
+    scope, windows = ScopeState(SCOPE, levels(), "ok", ""), Windows(Span(10, HOUR))
+    leaf = windows.new_leaf((scope,))
+    for hour, verdict in [
+        (HOUR, Verdict(Outcome.VALID)),
+        (HOUR, Verdict(Outcome.AWAITING, "no_tracking", "DHL", 24)),
+        (HOUR - 720, Verdict(Outcome.DEFECT, "no_carrier")),
+        (HOUR + 1, Verdict(Outcome.DEFECT, "no_carrier")),
+    ]:
+        windows.add(Counted(SHIPPED, leaf, hour, 0, windows.kinds.number(verdict)))
+    assert causes(scope, windows.kinds) == []

@@ -19,13 +19,23 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from stream.engine import Changes, Engine, EngineSettings
-from stream.engine.engine import SWEEP_SHARES, WATERMARK_KEY
-from stream.events import MAX_AHEAD_SHIPPING, Event, Rejection, RejectionCode, decode
-from stream.policy import StandardPolicy
+from stream.engine import Changes, Engine, EngineSettings, keep_until
+from stream.engine.engine import SWEEP_SHARES
+from stream.events import (
+    MAX_AHEAD_SHIPPING,
+    Event,
+    OrderShipped,
+    Rejection,
+    RejectionCode,
+    TrackingScanned,
+    TrackingUploaded,
+    decode,
+)
+from stream.policy import Outcome, Policy, StandardPolicy, Verdict
 from stream.records import Alert, Metric, Scope, Status
 from stream.settings import Settings
-from stream.state import MemoryStore
+from stream.state import MemoryStore, StoredShipments
+from stream.state.rows import WATERMARK_KEY, pack_watermark
 from tests import oracle
 from tests.oracle import Monitor, Rules
 
@@ -257,8 +267,9 @@ def all_settings(draw: st.DrawFn) -> Settings:
     )
 
 
-def rules_of(settings: Settings) -> Rules:
+def rules_of(settings: Settings, *, is_strict: bool = False) -> Rules:
     return Rules(
+        is_strict=is_strict,
         threshold=Fraction(settings.threshold),
         warn=Fraction(settings.warn_level),
         recover_margin=Fraction(settings.recover_margin),
@@ -281,6 +292,14 @@ class Case(NamedTuple):
     end: datetime
     lines: list[Line]
     steps: list[Step]
+    is_strict: bool
+
+    @property
+    def rules(self) -> Rules:
+        return rules_of(self.settings, is_strict=self.is_strict)
+
+    def new_run(self) -> "Run":
+        return Run(self.settings, self.is_strict)
 
 
 @st.composite
@@ -301,7 +320,8 @@ def cases(draw: st.DrawFn, *, longest: timedelta = 34 * DAY, most: int = 30) -> 
     pauses = [draw(st.none() | instants_before(end, longest)) for _ in batches[1:]]
     in_order = iter(sorted(pause for pause in pauses if pause is not None))
     stops = [pause and next(in_order) for pause in pauses]
-    return Case(settings, end, history, [Step(*step) for step in zip(batches, [*stops, end], strict=True)])
+    steps = [Step(*step) for step in zip(batches, [*stops, end], strict=True)]
+    return Case(settings, end, history, steps, draw(st.booleans()))
 
 
 def instants_before(end: datetime, longest: timedelta) -> st.SearchStrategy[datetime]:
@@ -315,28 +335,72 @@ def instants_before(end: datetime, longest: timedelta) -> st.SearchStrategy[date
 # --- Running an engine as a worker does ------------------------------------------------------------------------------
 
 
+class StrictPolicy:
+    """The standard policy, and what the oracle's strict rules add."""
+
+    judges_reuse = True
+
+    def __init__(self, policy: StandardPolicy) -> None:
+        self._policy = policy
+        self.standard = policy.standard
+
+    def judge(
+        self,
+        shipped: OrderShipped,
+        tracking: TrackingUploaded | None,
+        scans: Sequence[TrackingScanned],
+        entered_at: datetime | None,
+        is_reused: bool,
+    ) -> Verdict:
+        verdict = self._policy.judge(shipped, tracking, scans, entered_at, is_reused)
+        delivered = next((scan for scan in scans if scan.milestone == "delivered"), None)
+        if verdict.outcome is Outcome.VALID and tracking is not None and entered_at is not None:
+            carrier = (tracking.carrier or "").strip() or (shipped.carrier or "").strip()
+            if is_reused:
+                verdict = Verdict(Outcome.DEFECT, "reused_number", carrier)
+            elif delivered is not None and entered_at > (delivered.scanned_at or delivered.event_time):
+                verdict = Verdict(Outcome.DEFECT, "late_tracking", carrier)
+        return verdict._replace(ambiguous=shipped.category == "Toys")
+
+
 @dataclass
 class Run:
     """An engine, the store it is restored from, and the alerts it gave."""
 
     settings: Settings
+    is_strict: bool = False
     store: MemoryStore = field(default_factory=MemoryStore)
     alerts: list[Alert] = field(default_factory=list)
     engine: Engine = field(init=False)
 
+    shipments: StoredShipments = field(init=False)
+
     def __post_init__(self) -> None:
-        self.engine = Engine(StandardPolicy.of(self.settings), EngineSettings.of(self.settings), self.store)
+        self.shipments = self._stored()
+        self.engine = Engine(self.policy(), EngineSettings.of(self.settings), self.shipments)
+
+    def policy(self) -> Policy:
+        policy = StandardPolicy.of(self.settings)
+        return StrictPolicy(policy) if self.is_strict else policy
+
+    def _stored(self) -> StoredShipments:
+        return StoredShipments(self.store, lambda shipment: keep_until(shipment, self.settings.lag_days))
 
     def apply(self, batch: Sequence[Line]) -> Changes:
         changes = self.engine.apply(all_decoded(batch))
-        self.store.write(changes.rows)
+        self.save(changes)
         return changes
 
     def advance(self, to: datetime) -> list[Alert]:
         changes = self.engine.advance(to)
-        self.store.write(changes.rows)
+        self.save(changes)
         self.alerts.extend(changes.alerts)
         return changes.alerts
+
+    def save(self, changes: Changes) -> None:
+        self.shipments.save(changes.shipments)
+        if changes.watermark is not None:
+            self.store.write({WATERMARK_KEY: pack_watermark(changes.watermark)})
 
     def step(self, step: Step) -> list[Alert]:
         changes = self.apply(step.batch)
@@ -349,8 +413,14 @@ class Run:
         self.store = MemoryStore()
         self.store.write(dict(rows))
         latest = {alert.scope: alert for alert in self.alerts}.values()
-        policy, settings = StandardPolicy.of(self.settings), EngineSettings.of(self.settings)
-        self.engine = Engine.restore(policy, settings, self.store, latest)
+        self.shipments = self._stored()
+        self.engine = Engine.restore(
+            self.policy(),
+            EngineSettings.of(self.settings),
+            self.shipments,
+            watermark=self.shipments.watermark(),
+            last_alerts=latest,
+        )
 
     def metrics(self) -> dict[Scope, Metric]:
         """As the oracle gives them: without the name of the policy."""
@@ -361,7 +431,7 @@ class Run:
 
 
 def run(case: Case) -> Run:
-    result = Run(case.settings)
+    result = case.new_run()
     for step in case.steps:
         result.step(step)
     return result
@@ -394,7 +464,7 @@ def with_hour(metrics: dict[Scope, Metric]) -> dict[Scope, Metric]:
 @given(cases())
 def test_metrics_are_the_oracles_however_the_events_arrive(case: Case) -> None:
     found = run(case).metrics()
-    expected = oracle.metrics(all_decoded(case.lines), case.end, rules_of(case.settings), statuses_of(found))
+    expected = oracle.metrics(all_decoded(case.lines), case.end, case.rules, statuses_of(found))
     event(f"{len(found)} scopes")
     assert found == expected
 
@@ -402,7 +472,7 @@ def test_metrics_are_the_oracles_however_the_events_arrive(case: Case) -> None:
 @examples(40)
 @given(cases())
 def test_metrics_are_those_of_one_batch_and_one_advance(case: Case) -> None:
-    at_once = Run(case.settings)
+    at_once = case.new_run()
     at_once.step(Step(case.lines, case.end))
     assert without_status(run(case).metrics()) == without_status(at_once.metrics())
 
@@ -410,7 +480,7 @@ def test_metrics_are_those_of_one_batch_and_one_advance(case: Case) -> None:
 @examples(40)
 @given(cases(longest=5 * DAY))
 def test_the_stored_shipments_do_not_depend_on_how_the_events_arrive(case: Case) -> None:
-    at_once = Run(case.settings)
+    at_once = case.new_run()
     at_once.step(Step(case.lines, case.end))
     assert dict(run(case).store.scan()) == dict(at_once.store.scan())
 
@@ -425,7 +495,7 @@ def test_a_restart_changes_nothing(case: Case, data: st.DataObject) -> None:
     moments: list[RestartAt] = ["batch lost", "batch stored", "step done"]
     numbers = st.integers(0, len(case.steps) - 1)
     restarts = data.draw(st.sets(st.tuples(numbers, st.sampled_from(moments)), min_size=1))
-    steady, restarted = Run(case.settings), Run(case.settings)
+    steady, restarted = case.new_run(), case.new_run()
     for number, step in enumerate(case.steps):
         steady.step(step)
         if (number, "batch lost") in restarts:
@@ -453,7 +523,7 @@ def test_a_restart_changes_nothing(case: Case, data: st.DataObject) -> None:
 def test_no_alert_is_lost_or_new_wherever_a_crash_cuts_a_step(case: Case, data: st.DataObject) -> None:
     """The rows of a step are stored first, then its alerts are sent, then its watermark is stored. Whoever dies on the
     way leaves a successor that does the whole step again."""
-    steady, crashing = Run(case.settings), Run(case.settings)
+    steady, crashing = case.new_run(), case.new_run()
     for step in case.steps:
         steady.step(step)
         if step.to is None or data.draw(st.booleans()):
@@ -461,8 +531,7 @@ def test_no_alert_is_lost_or_new_wherever_a_crash_cuts_a_step(case: Case, data: 
             continue
         crashing.apply(step.batch)
         changes = crashing.engine.advance(step.to)
-        changes.rows.pop(WATERMARK_KEY, None)
-        crashing.store.write(changes.rows)
+        crashing.save(msgspec.structs.replace(changes, watermark=None))
         crashing.alerts += changes.alerts[: data.draw(st.integers(0, len(changes.alerts)))]
         crashing.restart()
         crashing.step(step)
@@ -478,7 +547,7 @@ def test_no_alert_is_lost_or_new_wherever_a_crash_cuts_a_step(case: Case, data: 
 @given(cases(longest=4 * DAY), st.data())
 def test_the_metrics_taken_are_always_those_that_hold(case: Case, data: st.DataObject) -> None:
     """Whoever keeps the latest metric of each scope, and drops a scope that is gone, knows what holds."""
-    subject = Run(case.settings)
+    subject = case.new_run()
     known: dict[Scope, Metric] = {}
     for step in case.steps:
         subject.step(step)
@@ -501,8 +570,8 @@ def without_time(metrics: dict[Scope, Metric]) -> dict[Scope, Metric]:
 @examples(80)
 @given(cases(longest=4 * DAY))
 def test_statuses_and_alerts_are_the_oracles(case: Case) -> None:
-    subject = Run(case.settings)
-    monitor = Monitor(rules_of(case.settings))
+    subject = case.new_run()
+    monitor = Monitor(case.rules)
     for step in case.steps:
         alerts = subject.step(step)
         monitor.apply(all_decoded(step.batch))
@@ -572,7 +641,7 @@ def _sums(metrics: list[Metric]) -> list[int]:
     return [sum(column) for column in zip(*rows, strict=True)]
 
 
-_COUNTERS = ("counted", "valid", "defects", "pending", "exempt")
+_COUNTERS = ("counted", "valid", "defects", "pending", "exempt", "ambiguous")
 
 
 @examples(25)
@@ -606,7 +675,7 @@ def test_applying_events_again_changes_nothing(case: Case, data: st.DataObject) 
     subject = run(case)
     before, alerts = subject.metrics(), len(subject.alerts)
     changes = subject.apply(data.draw(st.permutations(case.lines)))
-    assert changes.rows == {}
+    assert changes.shipments == {}
     assert changes.rejected == []
     assert subject.advance(case.end) == []
     assert subject.metrics() == before
@@ -813,7 +882,7 @@ def test_a_recovery_is_not_lost_between_the_changelog_and_the_alerts() -> None:
     subject = run_of([shipped("1", MIDNIGHT - 3 * DAY)], MIDNIGHT, min_counted=1)
     assert {alert.status for alert in subject.alerts} == {"breached"}
     lost = subject.engine.advance(MIDNIGHT + 60 * DAY)
-    subject.store.write(lost.rows)
+    subject.save(lost)
     subject.restart()
     said = subject.advance(MIDNIGHT + 60 * DAY)
     assert {(alert.scope, alert.alert_id) for alert in said} == {(alert.scope, alert.alert_id) for alert in lost.alerts}

@@ -54,7 +54,9 @@ def outcome_of(*events: Event, at: datetime = NOW, rules: Rules | None = None) -
 
 
 def counts(counted: int, valid: int, *, pending: int = 0, exempt: int = 0, vtr: float | None) -> Counts:
-    return Counts(counted=counted, valid=valid, defects=counted - valid, pending=pending, exempt=exempt, vtr=vtr)
+    return Counts(
+        counted=counted, valid=valid, defects=counted - valid, pending=pending, exempt=exempt, ambiguous=0, vtr=vtr
+    )
 
 
 def test_hours_and_days_are_utc() -> None:

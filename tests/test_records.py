@@ -29,9 +29,17 @@ METRIC = Metric(
     marketplace="DE",
     category=None,
     as_of=AS_OF,
-    live=Counts(counted=200, valid=190, defects=10, pending=12, exempt=3, vtr=0.95),
+    live=Counts(counted=200, valid=190, defects=10, pending=12, exempt=3, ambiguous=0, vtr=0.95),
     official=OfficialCounts(
-        from_=date(2026, 10, 14), to=date(2026, 11, 12), counted=0, valid=0, defects=0, pending=0, exempt=2, vtr=None
+        from_=date(2026, 10, 14),
+        to=date(2026, 11, 12),
+        counted=0,
+        valid=0,
+        defects=0,
+        pending=0,
+        exempt=2,
+        ambiguous=0,
+        vtr=None,
     ),
     threshold=0.95,
     status="at_risk",
@@ -54,8 +62,8 @@ ALERT = Alert(
 )
 METRIC_JSON = (
     b'{"seller_id":"A1","marketplace":"DE","category":null,"as_of":"2026-11-22T10:00:00Z",'
-    b'"live":{"counted":200,"valid":190,"defects":10,"pending":12,"exempt":3,"vtr":0.95},'
-    b'"official":{"from":"2026-10-14","to":"2026-11-12","counted":0,"valid":0,"defects":0,"pending":0,"exempt":2,'
+    b'"live":{"counted":200,"valid":190,"defects":10,"pending":12,"exempt":3,"ambiguous":0,"vtr":0.95},'
+    b'"official":{"from":"2026-10-14","to":"2026-11-12","counted":0,"valid":0,"defects":0,"pending":0,"exempt":2,"ambiguous":0,'
     b'"vtr":null},"threshold":0.95,"status":"at_risk","allowance":0,"needed_to_recover":0,"policy":"amazon-2025-01-15"}'
 )
 

@@ -57,7 +57,7 @@ def metric(scope: Scope, counted: int = 100, status: Status = "ok") -> Metric:
         marketplace=scope.marketplace,
         category=scope.category,
         as_of=NOON,
-        live=Counts(counted=counted, valid=counted, defects=0, pending=0, exempt=0, vtr=1.0),
+        live=Counts(counted=counted, valid=counted, defects=0, pending=0, exempt=0, ambiguous=0, vtr=1.0),
         official=OfficialCounts(
             from_=date(2026, 10, 14),
             to=date(2026, 11, 12),
@@ -66,6 +66,7 @@ def metric(scope: Scope, counted: int = 100, status: Status = "ok") -> Metric:
             defects=0,
             pending=0,
             exempt=0,
+            ambiguous=0,
             vtr=None,
         ),
         threshold=0.95,

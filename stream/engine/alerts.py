@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import cast
 
 from stream.engine.scope import ScopeState
+from stream.engine.window import Kinds
 from stream.records import Alert, AlertType, Cause, DefectReason, Metric, Scope, Severity, Status, encode_key
 
 MAX_CAUSES = 5
@@ -14,7 +15,7 @@ _TYPE: dict[Status, AlertType] = {"ok": "vtr-recovered", "at_risk": "vtr-at-risk
 _SEVERITY: dict[Status, Severity] = {"ok": "info", "at_risk": "warning", "breached": "critical"}
 
 
-def make_alert(state: ScopeState, metric: Metric, previous_status: Status, source: str) -> Alert:
+def make_alert(state: ScopeState, metric: Metric, previous_status: Status, source: str, kinds: Kinds) -> Alert:
     """The alert for a scope that has just gone from ``previous_status`` to ``metric.status``."""
     return Alert(
         alert_id=alert_id(source, state.alert_id, metric.scope, metric.status),
@@ -27,7 +28,7 @@ def make_alert(state: ScopeState, metric: Metric, previous_status: Status, sourc
         previous_status=previous_status,
         since=metric.as_of,
         metric=metric,
-        causes=causes(state),
+        causes=causes(state, kinds),
     )
 
 
@@ -41,11 +42,12 @@ def alert_id(source: str, previous_id: str, scope: Scope, status: Status) -> str
     return blake2b(said, digest_size=16).hexdigest()
 
 
-def causes(state: ScopeState) -> list[Cause]:
+def causes(state: ScopeState, kinds: Kinds) -> list[Cause]:
     """The most frequent kinds of defect in a scope's live window, most frequent first."""
     totals: Counter[tuple[str, str | None]] = Counter()
     for leaf in state.leaves:
-        for verdict, n in leaf.live_defects():
+        for kind, n in leaf.defects.items():
+            verdict = kinds.verdicts[kind]
             totals[verdict.reason or "", verdict.carrier] += n
     ranked = sorted(totals.items(), key=lambda item: (-item[1], item[0][0], item[0][1] or ""))
     return [

@@ -1,16 +1,20 @@
 """The state of one scope: its sums over both windows, and the status they have led to."""
 
-from typing import TYPE_CHECKING
-
 from stream.engine.status import Levels
 from stream.policy.verdict import Outcome
 from stream.records import Counts, Scope, Status
 
-if TYPE_CHECKING:
-    from stream.engine.window import Leaf
+VALID, DEFECT, AWAITING, EXEMPT = map(int, Outcome)
+AMBIGUOUS = 4
+"""Valid ones and defects that the rules leave open are summed once more under this."""
 
 Sums = list[int]
-"""Shipments by :class:`~stream.policy.verdict.Outcome`."""
+"""Shipments by :class:`~stream.policy.verdict.Outcome`, and those of them that are counted and ambiguous."""
+
+
+def no_sums() -> Sums:
+    """The sums over nothing."""
+    return [0, 0, 0, 0, 0]
 
 
 class ScopeState:
@@ -21,26 +25,45 @@ class ScopeState:
     def __init__(self, scope: Scope, levels: Levels, status: Status, alert_id: str) -> None:
         self.scope = scope
         self.levels = levels
-        self.live: Sums = [0, 0, 0, 0]
-        self.official: Sums = [0, 0, 0, 0]
+        self.live = no_sums()
+        self.official = no_sums()
         self.status = status
         self.alert_id = alert_id
         """The latest alert's, "" before the first."""
-        self.leaves: list[Leaf] = []
+        self.leaves: dict[Leaf, None] = {}
         self.published: object = None
         """What the last metric said, so that an unchanged one is not said again."""
 
 
+class Leaf:
+    """The narrowest scope: one seller, marketplace and category. ``scopes`` are its own and the two wider ones.
+
+    ``live`` and ``official`` are the sums of these scopes; ``size`` is how many shipments are counted by hour and how
+    many by day; ``defects`` is how many of each kind of defect lie in the live window.
+    """
+
+    __slots__ = ("base", "defects", "live", "official", "scopes", "size")
+
+    def __init__(self, scopes: tuple[ScopeState, ...], base: int) -> None:
+        self.scopes = scopes
+        self.live = [scope.live for scope in scopes]
+        self.official = [scope.official for scope in scopes]
+        self.base = base
+        self.size = 0
+        self.defects: dict[int, int] = {}
+
+
 def counts(sums: Sums) -> Counts:
     """The sums as people read them."""
-    valid, defects = sums[Outcome.VALID], sums[Outcome.DEFECT]
+    valid, defects = sums[VALID], sums[DEFECT]
     counted = valid + defects
     return Counts(
         counted=counted,
         valid=valid,
         defects=defects,
-        pending=sums[Outcome.AWAITING],
-        exempt=sums[Outcome.EXEMPT],
+        pending=sums[AWAITING],
+        exempt=sums[EXEMPT],
+        ambiguous=sums[AMBIGUOUS],
         vtr=rate(valid, counted),
     )
 

@@ -1,24 +1,44 @@
 """Counts per hour and per promised day, summed over the two sliding windows.
 
-A leaf is the narrowest scope: one seller, marketplace and category. It keeps how many shipments of each kind fall on
-each hour of ship time and on each day of promised delivery; the sums over the windows live in the leaf's scope and
-the two wider ones, and move by what is added, taken away, and passed by time. So an event costs the same however
-long the window, and an hour costs what changes in it.
+How many shipments of each leaf and kind fall on an hour of ship time, and on a day of promised delivery, is kept in
+one dictionary for each hour and each day. The sums over the windows live in the leaf's scopes, and move by what is
+added, taken away, and passed by time. So an event costs the same however long the window, and an hour costs what lies
+on its edges.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-from stream.engine.scope import ScopeState, Sums
+from msgspec import Struct
+
+from stream.engine.scope import AMBIGUOUS, AWAITING, DEFECT, Leaf, ScopeState, Sums
+from stream.engine.span import Span
+from stream.events import OrderShipped
 from stream.policy.verdict import Outcome, Verdict
 
-LIVE_HOURS = 720
-"""30 days, the marketplaces' window (policy of every store)."""
-
-OFFICIAL_DAYS = 30
-
 _KIND_BITS = 24
-"""A kind's number and its hour or day share one integer: sixteen million kinds of verdict are more than carriers."""
+"""A leaf, a day and a kind share one integer. Sixteen million kinds of verdict are more than carriers."""
+_DAY_BITS = 17
+"""Days since 1970, until the year 2328."""
 _KIND_MASK = (1 << _KIND_BITS) - 1
+_DAY_MASK = (1 << _DAY_BITS) - 1
+_LEAF_SHIFT = _KIND_BITS + _DAY_BITS
+
+_NONE = -1
+"""The kind of what is not counted."""
+
+Bucket = dict[int, int]
+"""Shipments on one hour or day, by leaf, promised day (on hours only) and kind."""
+
+
+class Counted(Struct, gc=False):
+    """As what a shipment is counted, by its fact ``shipped``: its leaf, its hour and day since 1970 UTC, and the kind
+    of its verdict."""
+
+    shipped: OrderShipped
+    leaf: Leaf
+    hour: int
+    day: int
+    kind: int
 
 
 class Kinds:
@@ -28,217 +48,242 @@ class Kinds:
         self._numbers: dict[Verdict, int] = {}
         self.verdicts: list[Verdict] = []
         self.outcomes: list[int] = []
+        self.ambiguous: set[int] = set()
+        """Kinds that are counted and that the rules leave open."""
+        self.awaiting: dict[int, set[int]] = {}
+        """Kinds by the hours of their grace."""
 
     def number(self, verdict: Verdict) -> int:
         """The verdict's number."""
         number = self._numbers.get(verdict)
-        if number is None:
-            number = self._numbers[verdict] = len(self.verdicts)
-            self.verdicts.append(verdict)
-            self.outcomes.append(int(verdict.outcome))
+        return self._add(verdict) if number is None else number
+
+    def _add(self, verdict: Verdict) -> int:
+        number = self._numbers[verdict] = len(self.verdicts)
+        self.verdicts.append(verdict)
+        self.outcomes.append(int(verdict.outcome))
+        if verdict.outcome == Outcome.AWAITING:
+            self.awaiting.setdefault(verdict.grace_hours, set()).add(number)
+        elif verdict.ambiguous and verdict.outcome != Outcome.EXEMPT:
+            self.ambiguous.add(number)
         return number
 
     def after_grace(self, kind: int) -> int:
         """The number of the defect that an awaiting kind becomes."""
-        awaiting = self.verdicts[kind]
-        return self.number(Verdict(Outcome.DEFECT, awaiting.reason, awaiting.carrier))
+        return self.number(self.verdicts[kind]._replace(outcome=Outcome.DEFECT, grace_hours=0))
 
 
-class Buckets:
-    """How many shipments of each kind fall on each unit of time (an hour, or a day)."""
+class Windows:
+    """The windows of all leaves of a partition."""
 
-    __slots__ = ("_counts", "_kinds")
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.kinds = Kinds()
+        self._hours: dict[int, Bucket] = {}
+        self._days: dict[int, Bucket] = {}
+        self._leaves: dict[int, Leaf] = {}
+        self._next_number = 0
 
-    def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
-        self._kinds: dict[int, int] = {}
-        """On how many units each kind is met."""
+    # --- Leaves ------------------------------------------------------------------------------------------------------
 
-    def add(self, unit: int, kind: int, n: int = 1) -> bool:
-        """Count ``n`` shipments. Returns whether the kind is new on that unit."""
-        slot = unit << _KIND_BITS | kind
-        counts = self._counts
-        if slot in counts:
-            counts[slot] += n
-            return False
-        counts[slot] = n
-        self._kinds[kind] = self._kinds.get(kind, 0) + 1
-        return True
+    def new_leaf(self, scopes: tuple[ScopeState, ...]) -> Leaf:
+        """A leaf below these scopes."""
+        leaf = self._leaves[self._next_number] = Leaf(scopes, self._next_number << _LEAF_SHIFT)
+        self._next_number += 1
+        for scope in scopes:
+            scope.leaves[leaf] = None
+        return leaf
 
-    def remove(self, unit: int, kind: int, n: int = 1) -> None:
-        """Take ``n`` shipments away that were counted."""
-        slot = unit << _KIND_BITS | kind
-        left = self._counts[slot] - n
-        if left > 0:
-            self._counts[slot] = left
+    def drop_leaf(self, leaf: Leaf) -> None:
+        """Forget a leaf on which nothing is counted."""
+        del self._leaves[leaf.base >> _LEAF_SHIFT]
+        for scope in leaf.scopes:
+            del scope.leaves[leaf]
+
+    # --- Shipments ---------------------------------------------------------------------------------------------------
+
+    def add(self, counted: Counted) -> None:
+        """Count a shipment."""
+        self._move(counted, _NONE, counted.kind)
+
+    def remove(self, counted: Counted) -> None:
+        """Count a shipment no longer."""
+        self._move(counted, counted.kind, _NONE)
+
+    def change(self, counted: Counted, kind: int) -> None:
+        """Count a shipment as another kind."""
+        self._move(counted, counted.kind, kind)
+        counted.kind = kind
+
+    def _move(self, counted: Counted, old: int, new: int) -> None:
+        leaf, hour, day = counted.leaf, counted.hour, counted.day
+        span, outcomes = self.span, self.kinds.outcomes
+        if old >= 0 and outcomes[old] == AWAITING:
+            old = self._now(hour, old)
+        if new >= 0 and outcomes[new] == AWAITING:
+            new = self._now(hour, new)
+        if old == new:
             return
-        if left < 0:
-            raise RuntimeError(f"unit {unit} has {left + n} shipments of kind {kind}, not {n}")
-        del self._counts[slot]
-        if self._kinds[kind] > 1:
-            self._kinds[kind] -= 1
-        else:
-            del self._kinds[kind]
-
-    def on(self, unit: int) -> list[tuple[int, int]]:
-        """Kinds and their counts on one unit."""
-        return [(kind, n) for kind in self._kinds if (n := self._counts.get(unit << _KIND_BITS | kind))]
-
-    def drop(self, unit: int) -> list[tuple[int, int]]:
-        """The same, and forget them."""
-        dropped = self.on(unit)
-        for kind, n in dropped:
-            self.remove(unit, kind, n)
-        return dropped
-
-    def __iter__(self) -> Iterator[tuple[int, int, int]]:
-        """Unit, kind and count of each."""
-        for slot, n in self._counts.items():
-            yield slot >> _KIND_BITS, slot & _KIND_MASK, n
-
-    def is_empty(self) -> bool:
-        """Whether nothing is counted."""
-        return not self._counts
-
-
-class Span:
-    """Where the two windows stand: their first and last hour and day, in units since 1970 UTC."""
-
-    __slots__ = ("first_day", "first_hour", "lag_days", "last_day", "last_hour")
-
-    def __init__(self, lag_days: int, hour: int) -> None:
-        self.lag_days = lag_days
-        self.move(hour)
-
-    def move(self, hour: int) -> None:
-        """Let the live window end with ``hour``, and the official one ``lag_days`` before its day."""
-        self.last_hour = hour
-        self.first_hour = hour - LIVE_HOURS + 1
-        self.last_day = hour // 24 - self.lag_days
-        self.first_day = self.last_day - OFFICIAL_DAYS + 1
-
-    def hour_leaving(self, hour: int) -> int:
-        """The hour at which the live window leaves ``hour`` behind."""
-        return hour + LIVE_HOURS
-
-    def hour_entering_day(self, day: int) -> int:
-        """The hour at which the official window reaches ``day``."""
-        return (day + self.lag_days) * 24
-
-    def hour_leaving_day(self, day: int) -> int:
-        """The hour at which the official window leaves ``day`` behind."""
-        return (day + self.lag_days + OFFICIAL_DAYS) * 24
-
-
-Agenda = dict[int, dict["Leaf", None]]
-"""Which leaves have something to do at an hour. The inner dictionaries serve as sets that keep their order."""
-
-
-class Leaf:
-    """The windows of one seller, marketplace and category. ``scopes`` are its own scope and the wider ones."""
-
-    __slots__ = ("_agenda", "_days", "_ending", "_hours", "_kinds", "_live", "_official", "_span", "scopes")
-
-    def __init__(self, scopes: tuple[ScopeState, ...], kinds: Kinds, span: Span, agenda: Agenda) -> None:
-        self.scopes = scopes
-        self._kinds = kinds
-        self._span = span
-        self._agenda = agenda
-        self._live = [scope.live for scope in scopes]
-        self._official = [scope.official for scope in scopes]
-        self._hours = Buckets()
-        self._days = Buckets()
-        self._ending: dict[int, dict[tuple[int, int], int]] = {}
-        """How many awaiting shipments' grace ends at an hour, by promised day and kind."""
-
-    def recount(self, hour: int, day: int, before: Verdict | None, after: Verdict | None) -> None:
-        """Count one shipment of this hour and promised day as ``after`` instead of ``before`` (None: not at all)."""
-        span = self._span
-        old = -1 if before is None else self._kind(hour, day, before, -1)
-        new = -1 if after is None else self._kind(hour, day, after, 1)
         # What lies behind a window was dropped with its bucket, or never counted.
         if hour >= span.first_hour:
-            if old >= 0:
-                self._hours.remove(hour, old)
-            if new >= 0 and self._hours.add(hour, new):
-                self._due(hour + LIVE_HOURS)
-                if hour > span.last_hour:
-                    self._due(hour)
+            bucket = self._hours.get(hour)
+            if bucket is None:
+                bucket = self._hours[hour] = {}
+            _count(bucket, leaf, leaf.base + (day << _KIND_BITS), old, new)
             if hour <= span.last_hour:
-                self._move(self._live, old, new)
+                self._sum(leaf.live, old, new)
+                if old >= 0 and outcomes[old] == DEFECT:
+                    _add(leaf.defects, old, -1)
+                if new >= 0 and outcomes[new] == DEFECT:
+                    _add(leaf.defects, new, 1)
         if day >= span.first_day:
-            if old >= 0:
-                self._days.remove(day, old)
-            if new >= 0 and self._days.add(day, new):
-                self._due(span.hour_leaving_day(day))
-                if day > span.last_day:
-                    self._due(span.hour_entering_day(day))
+            bucket = self._days.get(day)
+            if bucket is None:
+                bucket = self._days[day] = {}
+            _count(bucket, leaf, leaf.base, old, new)
             if day <= span.last_day:
-                self._move(self._official, old, new)
+                self._sum(leaf.official, old, new)
 
-    def _move(self, windows: list[Sums], old: int, new: int) -> None:
-        outcomes = self._kinds.outcomes
+    def _now(self, hour: int, kind: int) -> int:
+        """What an awaiting kind counts as now."""
+        if hour + 1 + self.kinds.verdicts[kind].grace_hours > self.span.last_hour:
+            return kind
+        return self.kinds.after_grace(kind)
+
+    def _sum(self, windows: list[Sums], old: int, new: int) -> None:
+        outcomes, ambiguous = self.kinds.outcomes, self.kinds.ambiguous
         if old >= 0:
             outcome = outcomes[old]
             for sums in windows:
                 sums[outcome] -= 1
+            if old in ambiguous:
+                for sums in windows:
+                    sums[AMBIGUOUS] -= 1
         if new >= 0:
             outcome = outcomes[new]
             for sums in windows:
                 sums[outcome] += 1
+            if new in ambiguous:
+                for sums in windows:
+                    sums[AMBIGUOUS] += 1
 
-    def _kind(self, hour: int, day: int, verdict: Verdict, n: int) -> int:
-        """The kind that a verdict counts as now; keeps account of whose grace is still to end."""
-        kind = self._kinds.number(verdict)
-        if verdict.outcome != Outcome.AWAITING:
-            return kind
-        end_of_grace = hour + 1 + verdict.grace_hours
-        if end_of_grace <= self._span.last_hour:
-            return self._kinds.after_grace(kind)
-        ending = self._ending.get(end_of_grace)
-        if ending is None:
-            ending = self._ending[end_of_grace] = {}
-            self._due(end_of_grace)
-        ending[day, kind] = ending.get((day, kind), 0) + n
-        return kind
+    # --- Time --------------------------------------------------------------------------------------------------------
 
-    def _due(self, hour: int) -> None:
-        self._agenda.setdefault(hour, {})[self] = None
+    def begin(self, hour: int) -> Iterable[Leaf]:
+        """Let the windows end with ``hour`` where none had passed before. Returns all leaves."""
+        span = self.span
+        for grace in list(self.kinds.awaiting):
+            for shipped in self._hours:
+                if shipped + 1 + grace <= hour:
+                    self._end_grace(shipped, grace, {})
+        span.move(hour)
+        for shipped in sorted(self._hours):
+            if shipped < span.first_hour:
+                self._forget(self._hours.pop(shipped))
+            elif shipped <= hour:
+                self._enter_hour(self._hours[shipped], 1)
+        for day in sorted(self._days):
+            if day < span.first_day:
+                self._forget(self._days.pop(day))
+            elif day <= span.last_day:
+                self._enter_day(self._days[day], 1)
+        return self._leaves.values()
 
-    def pass_hour(self, hour: int) -> None:
-        """Apply what changes when the span has just moved to ``hour``: windows slide, grace ends."""
-        span = self._span
-        self._shift(self._live, self._hours.on(hour), 1)
-        self._shift(self._live, self._hours.drop(span.first_hour - 1), -1)
+    def pass_hour(self, hour: int) -> Iterable[Leaf]:
+        """Let the windows slide by one hour, to the one given, and the grace end that ends now.
+
+        Returns the leaves whose sums that has changed.
+        """
+        span = self.span
+        touched: dict[Leaf, None] = {}
+        for grace in list(self.kinds.awaiting):
+            self._end_grace(hour - 1 - grace, grace, touched)
+        leaving = span.first_hour
+        span.move(hour)
+        touched |= self._enter_hour(self._hours.get(hour, {}), 1)
+        behind = self._hours.pop(leaving, {})
+        touched |= self._enter_hour(behind, -1)
+        self._forget(behind)
         if hour % 24 == 0:
-            self._shift(self._official, self._days.on(span.last_day), 1)
-            self._shift(self._official, self._days.drop(span.first_day - 1), -1)
-        for (day, kind), n in self._ending.pop(hour, {}).items():
-            shipped_hour = hour - 1 - self._kinds.verdicts[kind].grace_hours
-            defect = self._kinds.after_grace(kind)
-            if n and shipped_hour >= span.first_hour:
-                self._hours.remove(shipped_hour, kind, n)
-                self._hours.add(shipped_hour, defect, n)
-                self._shift(self._live, [(kind, -n), (defect, n)], 1)
-            if n and day >= span.first_day:
-                self._days.remove(day, kind, n)
-                self._days.add(day, defect, n)
-                if day <= span.last_day:
-                    self._shift(self._official, [(kind, -n), (defect, n)], 1)
+            touched |= self._enter_day(self._days.get(span.last_day, {}), 1)
+            behind = self._days.pop(span.first_day - 1, {})
+            touched |= self._enter_day(behind, -1)
+            self._forget(behind)
+        return touched
 
-    def _shift(self, windows: list[Sums], counted: list[tuple[int, int]], sign: int) -> None:
-        outcomes = self._kinds.outcomes
-        for kind, n in counted:
+    def _enter_hour(self, bucket: Bucket, sign: int) -> dict[Leaf, None]:
+        touched: dict[Leaf, None] = {}
+        outcomes = self.kinds.outcomes
+        for slot, n in bucket.items():
+            leaf, kind = self._leaves[slot >> _LEAF_SHIFT], slot & _KIND_MASK
+            touched[leaf] = None
+            self._shift(leaf.live, kind, sign * n)
+            if outcomes[kind] == DEFECT:
+                _add(leaf.defects, kind, sign * n)
+        return touched
+
+    def _enter_day(self, bucket: Bucket, sign: int) -> dict[Leaf, None]:
+        touched: dict[Leaf, None] = {}
+        for slot, n in bucket.items():
+            leaf = self._leaves[slot >> _LEAF_SHIFT]
+            touched[leaf] = None
+            self._shift(leaf.official, slot & _KIND_MASK, sign * n)
+        return touched
+
+    def _shift(self, windows: list[Sums], kind: int, n: int) -> None:
+        outcome = self.kinds.outcomes[kind]
+        for sums in windows:
+            sums[outcome] += n
+        if kind in self.kinds.ambiguous:
             for sums in windows:
-                sums[outcomes[kind]] += sign * n
+                sums[AMBIGUOUS] += n
 
-    def live_defects(self) -> Iterator[tuple[Verdict, int]]:
-        """The defects in the live window by verdict, a verdict as often as it has hours."""
-        span = self._span
-        for hour, kind, n in self._hours:
-            if self._kinds.outcomes[kind] == Outcome.DEFECT and span.first_hour <= hour <= span.last_hour:
-                yield self._kinds.verdicts[kind], n
+    def _forget(self, bucket: Bucket) -> None:
+        for slot, n in bucket.items():
+            self._leaves[slot >> _LEAF_SHIFT].size -= n
 
-    def is_empty(self) -> bool:
-        """Whether no shipment lies in or ahead of a window."""
-        return self._hours.is_empty() and self._days.is_empty()
+    def _end_grace(self, hour: int, grace: int, touched: dict[Leaf, None]) -> None:
+        """Make defects of what was shipped in ``hour``, still lacks what it awaits, and has waited ``grace`` hours."""
+        bucket = self._hours.get(hour)
+        if not bucket:
+            return
+        kinds = self.kinds.awaiting[grace]
+        span = self.span
+        for slot in [slot for slot in bucket if slot & _KIND_MASK in kinds]:
+            kind, day, leaf = slot & _KIND_MASK, slot >> _KIND_BITS & _DAY_MASK, self._leaves[slot >> _LEAF_SHIFT]
+            defect = self.kinds.after_grace(kind)
+            n = bucket.pop(slot)
+            _add(bucket, slot - kind + defect, n)
+            touched[leaf] = None
+            if span.first_hour <= hour <= span.last_hour:
+                self._shift(leaf.live, kind, -n)
+                self._shift(leaf.live, defect, n)
+                _add(leaf.defects, defect, n)
+            if day >= span.first_day:
+                _add(self._days[day], leaf.base + kind, -n)
+                _add(self._days[day], leaf.base + defect, n)
+                if day <= span.last_day:
+                    self._shift(leaf.official, kind, -n)
+                    self._shift(leaf.official, defect, n)
+
+
+def _count(bucket: Bucket, leaf: Leaf, base: int, old: int, new: int) -> None:
+    if old >= 0:
+        n = bucket[base + old] - 1
+        if n:
+            bucket[base + old] = n
+        else:
+            del bucket[base + old]
+        leaf.size -= 1
+    if new >= 0:
+        slot = base + new
+        bucket[slot] = bucket.get(slot, 0) + 1
+        leaf.size += 1
+
+
+def _add(counts: dict[int, int], key: int, n: int) -> None:
+    n += counts.get(key, 0)
+    if n:
+        counts[key] = n
+    else:
+        del counts[key]

@@ -1,13 +1,15 @@
 """The rules as they are without a rule book: one threshold, one grace period, the exemptions every store shares."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
+from stream.events import OrderShipped, TrackingScanned, TrackingUploaded
 from stream.policy.letters import is_letter
 from stream.policy.verdict import Outcome, Standard, Verdict
 from stream.settings import Settings
-from stream.shipment import ScanFact, ShippedFact, TrackingFact
 from stream.tracking import is_placeholder
 
 NAME = "amazon-2025-01-15"
@@ -28,6 +30,8 @@ _VALID = Verdict(Outcome.VALID)
 class StandardPolicy:
     """Counts what the merchant fulfils; valid is a carrier and a number that is no placeholder."""
 
+    judges_reuse = False
+
     def __init__(self, threshold: Fraction, grace_hours: int) -> None:
         self._standard = Standard(threshold, NAME)
         self._no_tracking = lru_cache(1024)(
@@ -45,9 +49,11 @@ class StandardPolicy:
 
     def judge(
         self,
-        shipped: ShippedFact,
-        tracking: TrackingFact | None,
-        scans: tuple[ScanFact, ...],  # noqa: ARG002 - validity is by tracking, not by scan
+        shipped: OrderShipped,
+        tracking: TrackingUploaded | None,
+        scans: Sequence[TrackingScanned],  # noqa: ARG002 - validity is by tracking, not by scan
+        entered_at: datetime | None,  # noqa: ARG002 - nor by when it was entered
+        is_reused: bool,  # noqa: ARG002 - nor by what else has the number
     ) -> Verdict:
         """The verdict on one shipment."""
         if shipped.fulfilled_by != "merchant":
@@ -55,11 +61,11 @@ class StandardPolicy:
         if _is_low_value_letter(shipped):
             return _LOW_VALUE_LETTER
         carrier = (_given(tracking.carrier) if tracking else None) or _given(shipped.carrier)
-        if tracking is None or tracking.number is None:
+        if tracking is None or tracking.tracking_number is None:
             return self._no_tracking(carrier)
         if carrier is None:
             return _NO_CARRIER
-        if is_placeholder(tracking.number, shipped.order_id):
+        if is_placeholder(tracking.tracking_number, shipped.order_id):
             return Verdict(Outcome.DEFECT, "placeholder_number", carrier)
         return _VALID
 
@@ -68,15 +74,15 @@ def _given(carrier: str | None) -> str | None:
     return (carrier.strip() or None) if carrier else None
 
 
-def _is_low_value_letter(shipped: ShippedFact) -> bool:
+def _is_low_value_letter(shipped: OrderShipped) -> bool:
     origin, destination = shipped.ship_from, shipped.ship_to
     return (
         origin is not None
         and destination is not None
         and origin != destination
         and (origin in CROSS_BORDER_COUNTRIES or destination in CROSS_BORDER_COUNTRIES)
-        and shipped.currency == "EUR"
-        and shipped.amount is not None
-        and Decimal(shipped.amount) < LETTER_FLOOR
+        and shipped.order_value is not None
+        and shipped.order_value.currency == "EUR"
+        and shipped.order_value.amount < LETTER_FLOOR
         and is_letter(shipped.ship_method)
     )

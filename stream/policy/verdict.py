@@ -1,10 +1,15 @@
 """The seam between the engine and the rules: what a policy is asked, and what it answers."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from enum import IntEnum
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
-from stream.shipment import ScanFact, ShippedFact, TrackingFact
+from stream.events import OrderShipped, TrackingScanned, TrackingUploaded
+
+MAX_GRACE_HOURS = 28 * 24
+"""A grace period ends while its shipment is still in the live window of 30 days."""
 
 
 class Outcome(IntEnum):
@@ -24,13 +29,15 @@ class Verdict(NamedTuple):
     """What the rules say of one shipment.
 
     ``reason`` is a stable code (None when valid); ``carrier`` is named for defects only, where a seller needs it to
-    find the cause; ``grace_hours`` are whole hours after the shipment's hour, for awaiting ones.
+    find the cause; ``grace_hours`` are whole hours after the shipment's hour, for awaiting ones, and at most
+    :data:`MAX_GRACE_HOURS`; ``ambiguous`` ones are counted although the sources of the rules leave that open.
     """
 
     outcome: Outcome
     reason: str | None = None
     carrier: str | None = None
     grace_hours: int = 0
+    ambiguous: bool = False
 
 
 class Standard(NamedTuple):
@@ -43,8 +50,24 @@ class Standard(NamedTuple):
 class Policy(Protocol):
     """The rules. Pure: the same facts give the same verdict, whenever and in whatever order they came."""
 
-    def judge(self, shipped: ShippedFact, tracking: TrackingFact | None, scans: tuple[ScanFact, ...]) -> Verdict:
-        """The verdict on one shipment."""
+    @property
+    def judges_reuse(self) -> bool:
+        """Whether a number that is used again can be a defect. Only then is it found out."""
+        ...
+
+    def judge(
+        self,
+        shipped: OrderShipped,
+        tracking: TrackingUploaded | None,
+        scans: Sequence[TrackingScanned],
+        entered_at: datetime | None,
+        is_reused: bool,
+    ) -> Verdict:
+        """The verdict on one shipment.
+
+        ``scans`` holds the latest event per milestone; ``entered_at`` is when the present number was first entered
+        with the present carrier; ``is_reused`` says that a shipment of another order of the seller has the same number.
+        """
         ...
 
     def standard(self, marketplace: str | None, hour: int) -> Standard:

@@ -4,22 +4,21 @@ import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from stream.engine import Engine, EngineSettings
-from stream.events import MAX_FUTURE, Event, check_future
+from stream.engine import Engine, EngineSettings, keep_until
+from stream.events import MAX_FUTURE, Event, future_event
 from stream.policy import StandardPolicy
 from stream.records import Alert, Metric
 from stream.replay.source import RejectedLine, read_events
 from stream.settings import Settings
-from stream.shipment import seconds
-from stream.state import MemoryStore
+from stream.shipment import EPOCH
+from stream.state import HeldShipments
 
-MINUTE = 60
-"""Seconds. Statuses are evaluated once a minute of event time, so that results do not hang on how input is cut."""
+MINUTE = timedelta(minutes=1)
+"""Statuses are evaluated once a minute of event time, so that results do not hang on how input is cut."""
 
 KEPT_REJECTIONS = 20
 """Rejected lines kept as examples; all are counted."""
@@ -79,8 +78,8 @@ def _usable(files: Iterable[str], summary: Summary, as_of: datetime | None) -> l
                 _reject(summary, event)
             elif as_of is not None and event.event_time > as_of:
                 summary.after_as_of += 1
-            elif (rejection := check_future(event, latest)) is not None:
-                _reject(summary, RejectedLine(file, 0, rejection))
+            elif event.event_time > latest:
+                _reject(summary, RejectedLine(file, 0, future_event(event)))
             else:
                 events.append(event)
     return events
@@ -93,18 +92,18 @@ def _reject(summary: Summary, line: RejectedLine) -> None:
 
 
 def _run(events: Sequence[Event], settings: Settings, end: datetime | None, summary: Summary) -> Replay:
-    store = MemoryStore()
-    engine = Engine(StandardPolicy.of(settings), replace(EngineSettings.of(settings), source=SOURCE), store)
+    shipments = HeldShipments(lambda each: keep_until(each, settings.lag_days))
+    engine = Engine(StandardPolicy.of(settings), replace(EngineSettings.of(settings), source=SOURCE), shipments)
     alerts: list[Alert] = []
     if end is not None:
         for minute_end, minute in _minutes(events):
             changes = engine.apply(minute)
-            store.write(changes.rows)
+            shipments.save(changes.shipments)
             for _, rejection in changes.rejected:
                 summary.rejected[rejection.code.value] += 1
             summary.accepted += len(minute) - len(changes.rejected)
             changes = engine.advance(min(minute_end, end))
-            store.write(changes.rows)
+            shipments.save(changes.shipments)
             alerts += changes.alerts
         changes = engine.advance(end)
         alerts += changes.alerts
@@ -115,5 +114,14 @@ def _run(events: Sequence[Event], settings: Settings, end: datetime | None, summ
 
 
 def _minutes(events: Sequence[Event]) -> Iterator[tuple[datetime, list[Event]]]:
-    for minute, group in groupby(events, key=lambda event: seconds(event.event_time) // MINUTE):
-        yield datetime.fromtimestamp(0, UTC) + timedelta(seconds=(minute + 1) * MINUTE), list(group)
+    minute: list[Event] = []
+    end = EPOCH
+    for event in events:
+        if event.event_time >= end:
+            if minute:
+                yield end, minute
+            minute = []
+            end = event.event_time.replace(second=0, microsecond=0) + MINUTE
+        minute.append(event)
+    if minute:
+        yield end, minute

@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
-from stream.engine import WATERMARK_KEY, Engine
+from stream.engine import Engine
 from stream.events import MAX_FUTURE, Event, Rejection, check_arrival, decode
-from stream.state import Store
+from stream.state import StoredShipments
+from stream.state.rows import pack_watermark
+from stream.state.shipments import ChangedShipments
 from stream.worker.dead_letters import RejectionLimit, dead_letter
 from stream.worker.publisher import Outgoing
 from stream.worker.transport import Records
@@ -22,14 +24,14 @@ class Partition:
     def __init__(
         self,
         engine: Engine,
-        store: Store,
+        shipments: StoredShipments,
         watermark: Watermark,
         limit: RejectionLimit,
         metrics_interval: float,
         outcomes: Counter[str],
     ) -> None:
         self.engine = engine
-        self.store = store
+        self._shipments = shipments
         self._watermark = watermark
         self._limit = limit
         self._metrics_interval = metrics_interval
@@ -61,7 +63,7 @@ class Partition:
         if events:
             changes = self.engine.apply(events)
             rejected.extend((sources[id(event)], rejection) for event, rejection in changes.rejected)
-            self._take(changes.rows, outgoing)
+            self._take(changes.shipments, outgoing)
         self._limit.count(len(records), [rejection for _, rejection in rejected])
         self._outcomes["accepted"] += len(records) - len(rejected)
         for index, rejection in sorted(rejected, key=lambda each: each[0]):
@@ -82,8 +84,9 @@ class Partition:
         if watermark is None:
             return
         changes = self.engine.advance(watermark)
-        outgoing.watermark = changes.rows.pop(WATERMARK_KEY, None)
-        self._take(changes.rows, outgoing)
+        if changes.watermark is not None:
+            outgoing.watermark = pack_watermark(changes.watermark)
+        self._take(changes.shipments, outgoing)
         outgoing.alerts.extend(changes.alerts)
         outgoing.gone = self.engine.take_gone()
         if monotonic - self._metrics_at >= self._metrics_interval:
@@ -91,6 +94,5 @@ class Partition:
             if outgoing.metrics:
                 self._metrics_at = monotonic
 
-    def _take(self, rows: dict[bytes, bytes | None], outgoing: Outgoing) -> None:
-        self.store.write(rows)
-        outgoing.rows.update(rows)
+    def _take(self, changed: ChangedShipments, outgoing: Outgoing) -> None:
+        outgoing.rows.update(self._shipments.save(changed))

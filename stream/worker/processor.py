@@ -10,9 +10,10 @@ from typing import cast
 
 from faust.types import TP, AppT, EventT
 
-from stream.engine import Engine, EngineSettings
+from stream.engine import Engine, EngineSettings, keep_until
 from stream.policy import StandardPolicy
 from stream.settings import Settings
+from stream.state import StoredShipments
 from stream.worker.dead_letters import RejectionLimit
 from stream.worker.partition import Partition
 from stream.worker.publisher import Outgoing, Publisher
@@ -158,11 +159,18 @@ class Processor:
     def _partition(self, number: int) -> Partition:
         partition = self._partitions.get(number)
         if partition is None:
-            store = self.shipments.store(number)
-            engine = Engine.restore(self._policy, self._engine_settings, store, self.alerts.latest(number))
+            lag_days = self._engine_settings.lag_days
+            shipments = StoredShipments(self.shipments.store(number), lambda each: keep_until(each, lag_days))
+            engine = Engine.restore(
+                self._policy,
+                self._engine_settings,
+                shipments,
+                watermark=shipments.watermark(),
+                last_alerts=self.alerts.latest(number),
+            )
             watermark = Watermark(self._settings.input_topics, self._settings.idle_after, monotonic())
             partition = Partition(
-                engine, store, watermark, self._limit, self._settings.metrics_interval, self._outcomes
+                engine, shipments, watermark, self._limit, self._settings.metrics_interval, self._outcomes
             )
             self._partitions[number] = partition
         return partition

@@ -22,10 +22,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 from msgspec import Struct, field
 
-from stream.engine import WATERMARK_KEY
 from stream.records import Alert, Metric, Scope, encode, encode_key
 from stream.settings import Settings
 from stream.state import Rows, Store
+from stream.state.rows import WATERMARK_KEY
 from stream.worker.dead_letters import DeadLetter
 
 Headers = list[tuple[str, bytes]]

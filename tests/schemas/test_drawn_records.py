@@ -95,6 +95,7 @@ SUMS: dict[str, st.SearchStrategy[Any]] = {
     "defects": COUNTS,
     "pending": COUNTS,
     "exempt": COUNTS,
+    "ambiguous": COUNTS,
     "vtr": st.none() | RATES,
 }
 STATUSES = st.sampled_from(get_args(records.Status))

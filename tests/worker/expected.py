@@ -6,13 +6,13 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from stream.engine import Engine, EngineSettings
+from stream.engine import Engine, EngineSettings, keep_until
 from stream.engine.alerts import alert_id
 from stream.events import Rejection, decode
 from stream.policy import StandardPolicy
 from stream.records import Alert, Metric, Scope
 from stream.settings import Settings
-from stream.state import MemoryStore
+from stream.state import HeldShipments
 from tests.worker.deployment import Deployment, Input
 
 MEMORYLESS = {"recover_margin": Decimal(0), "min_counted": 0}
@@ -22,12 +22,11 @@ the statuses covers is different in every run."""
 
 def computed(settings: Settings, records: Iterable[Input], as_of: datetime) -> dict[Scope, Metric]:
     """The metrics of all scopes after all these records."""
-    store = MemoryStore()
-    engine = Engine(StandardPolicy.of(settings), EngineSettings.of(settings), store)
+    shipments = HeldShipments(lambda shipment: keep_until(shipment, settings.lag_days))
+    engine = Engine(StandardPolicy.of(settings), EngineSettings.of(settings), shipments)
     decoded = [decode(record.value) for record in records]
     changes = engine.apply([event for event in decoded if not isinstance(event, Rejection)])
     assert not changes.rejected
-    store.write(changes.rows)
     engine.advance(as_of)
     return {metric.scope: metric for metric in engine.metrics()}
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from stream.records import Scope, encode_key
-from stream.shipment import shipment_key
+from stream.state.rows import shipment_key
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment, Input
 from tests.worker.expected import metrics_are_as_computed
@@ -83,11 +83,11 @@ async def test_mostly_rejections_stop_the_worker(deploy: Deploy) -> None:
 
 
 def corrupt_row(deployment: Deployment) -> Input:
-    return Input(deployment.settings.changelog_topic, shipment_key("A1", "1"), b"\x01\xff\xff\xff\xffno row", (), 1)
+    return Input(deployment.settings.changelog_topic, shipment_key(("A1", "1")), b"\x02\xff\xff\xff\xffno row", (), 1)
 
 
 def row_of_another_form(deployment: Deployment) -> Input:
-    return Input(deployment.settings.changelog_topic, shipment_key("A1", "1"), b"\x7f\xff\xff\xff\xff\x93", (), 1)
+    return Input(deployment.settings.changelog_topic, shipment_key(("A1", "1")), b"\x7f\xff\xff\xff\xff\x93", (), 1)
 
 
 def row_without_key(deployment: Deployment) -> Input:

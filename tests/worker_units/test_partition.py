@@ -10,13 +10,13 @@ from fractions import Fraction
 import pytest
 from aiokafka import ConsumerRecord
 
-from stream.engine import Engine, EngineSettings
+from stream.engine import Engine, EngineSettings, keep_until
 from stream.events import RejectionCode
 from stream.policy import StandardPolicy
 from stream.records import Scope
 from stream.settings import Settings
-from stream.shipment import shipment_key
-from stream.state import MemoryStore
+from stream.state import MemoryStore, StoredShipments
+from stream.state.rows import shipment_key
 from stream.worker.dead_letters import RejectionLimit, TooManyRejectionsError
 from stream.worker.partition import Partition
 from stream.worker.publisher import Outgoing
@@ -61,11 +61,12 @@ class Worker:
         self.now, self.monotonic = NOW, START
         self.at_end: set[str] = set()
         settings = EngineSettings.of(Settings(min_counted=1))
-        self.engine = Engine(StandardPolicy(Fraction(95, 100), 24), settings, self.store)
+        shipments = StoredShipments(self.store, lambda shipment: keep_until(shipment, settings.lag_days))
+        self.engine = Engine(StandardPolicy(Fraction(95, 100), 24), settings, shipments)
         watermark = Watermark([SHIPPED, UPLOADED], IDLE, START)
         limit = limit or RejectionLimit(Decimal(1), 1000)
         self.outcomes: Counter[str] = Counter()
-        self.partition = Partition(self.engine, self.store, watermark, limit, INTERVAL, self.outcomes)
+        self.partition = Partition(self.engine, shipments, watermark, limit, INTERVAL, self.outcomes)
 
     def process(self, *values: bytes | None, topic: str = SHIPPED, key: bytes | None = b"A1") -> Outgoing:
         return self.partition.process(
@@ -105,7 +106,7 @@ def codes(outgoing: Outgoing) -> list[str]:
 
 def test_rows_are_written_and_sent(worker: Worker) -> None:
     outgoing = worker.process(order(1), order(2))
-    assert set(outgoing.rows) == {shipment_key("A1", "028-1"), shipment_key("A1", "028-2")}
+    assert set(outgoing.rows) == {shipment_key(("A1", "028-1")), shipment_key(("A1", "028-2"))}
     assert dict(worker.store.scan()) == outgoing.rows
     assert worker.store.offset is None, "what the changelog has not acknowledged is not persisted"
     assert worker.process(order(1)).rows == {}, "a duplicate changes nothing"
@@ -145,7 +146,7 @@ def test_of_two_events_of_a_shipment_one_may_be_too_late(worker: Worker, late_fi
     assert [(letter.value, code) for letter, code in zip(outgoing.dead_letters, codes(outgoing), strict=True)] == [
         (late, "too_late")
     ]
-    assert dict(worker.store.scan()).keys() >= {shipment_key("A1", "028-1")}
+    assert dict(worker.store.scan()).keys() >= {shipment_key(("A1", "028-1"))}
 
 
 def test_an_hour_of_the_future_is_allowed_for_sellers_clocks(worker: Worker) -> None:

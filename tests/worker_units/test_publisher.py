@@ -16,10 +16,10 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from stream.engine import WATERMARK_KEY
 from stream.records import Alert, Counts, Metric, OfficialCounts, Scope, encode
 from stream.settings import Settings
 from stream.state import MemoryStore
+from stream.state.rows import WATERMARK_KEY
 from stream.worker.dead_letters import DeadLetter
 from stream.worker.publisher import Outgoing, Publisher
 
@@ -93,9 +93,17 @@ def metric(scope: Scope) -> Metric:
         marketplace=scope.marketplace,
         category=scope.category,
         as_of=AS_OF,
-        live=Counts(counted=0, valid=0, defects=0, pending=0, exempt=0, vtr=None),
+        live=Counts(counted=0, valid=0, defects=0, pending=0, exempt=0, ambiguous=0, vtr=None),
         official=OfficialCounts(
-            from_=AS_OF.date(), to=AS_OF.date(), counted=0, valid=0, defects=0, pending=0, exempt=0, vtr=None
+            from_=AS_OF.date(),
+            to=AS_OF.date(),
+            counted=0,
+            valid=0,
+            defects=0,
+            pending=0,
+            exempt=0,
+            ambiguous=0,
+            vtr=None,
         ),
         threshold=0.95,
         status="ok",

@@ -1,0 +1,49 @@
+"""Where the two windows stand, and how long a shipment can matter to them."""
+
+from datetime import timedelta
+
+from stream.shipment import EPOCH, Shipment, day_of, hour_of
+
+LIVE_HOURS = 720
+"""30 days, the marketplaces' window (policy of every store)."""
+
+OFFICIAL_DAYS = 30
+
+KEEP_HOURS = 40 * 24
+"""A shipment is kept this long after its latest fact even where no window needs it, so that a correction that
+overtakes the fact it corrects by less than 40 days still wins over it."""
+
+
+class Span:
+    """The two windows: their first and last hour and day, in units since 1970 UTC.
+
+    ``horizon`` is the time before which an event is too old to be kept for its own sake.
+    """
+
+    __slots__ = ("first_day", "first_hour", "horizon", "lag_days", "last_day", "last_hour")
+
+    def __init__(self, lag_days: int, hour: int) -> None:
+        self.lag_days = lag_days
+        self.move(hour)
+
+    def move(self, hour: int) -> None:
+        """Let the live window end with ``hour``, and the official one ``lag_days`` before its day."""
+        self.last_hour = hour
+        self.first_hour = hour - LIVE_HOURS + 1
+        self.last_day = hour // 24 - self.lag_days
+        self.first_day = self.last_day - OFFICIAL_DAYS + 1
+        self.horizon = EPOCH + timedelta(hours=max(0, hour + 1 - KEEP_HOURS))
+
+    def is_behind(self, hour: int, day: int) -> bool:
+        """Whether both windows have left a shipment of this hour and promised day behind."""
+        return hour < self.first_hour and day < self.first_day
+
+
+def keep_until(shipment: Shipment, lag_days: int) -> int:
+    """The hour since 1970 UTC in which a shipment may be forgotten: no window and no correction needs it then."""
+    hour = hour_of(shipment.latest) + KEEP_HOURS
+    shipped = shipment.shipped
+    if shipped is None:
+        return hour
+    promised = shipped.promised_delivery_by or shipped.shipped_at
+    return max(hour, hour_of(shipped.shipped_at) + LIVE_HOURS, (day_of(promised) + lag_days + OFFICIAL_DAYS) * 24)

@@ -1,0 +1,162 @@
+"""Where an engine finds the shipments of its partition: kept as objects, or stored as rows behind a cache."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from stream.shipment import Shipment, ShipmentId
+from stream.state.rows import (
+    WATERMARK_KEY,
+    forgettable,
+    kept_until,
+    pack,
+    shipment_key,
+    split_key,
+    unpack,
+    unpack_watermark,
+)
+from stream.state.store import Store
+
+ChangedShipments = Mapping[ShipmentId, Shipment | None]
+"""Shipments to keep, and with None those to forget."""
+
+KeepUntil = Callable[[Shipment], int]
+"""Gives the hour since 1970 UTC in which a shipment may be forgotten."""
+
+CACHED = 16_384
+"""Shipments that stay unpacked: tracking follows shipping by minutes to hours, and at some 1.2 kB each two such
+generations of a partition take 40 MB."""
+
+
+class Shipments(Protocol):
+    """The shipments of one partition. What :meth:`load` gives is changed in place, and then saved by the caller."""
+
+    def load(self, shipment_ids: Iterable[ShipmentId]) -> dict[ShipmentId, Shipment]:
+        """The shipments of these ids; a new, empty one where none is known."""
+        ...
+
+    def scan(self) -> Iterator[tuple[ShipmentId, Shipment]]:
+        """Every shipment, in any order."""
+        ...
+
+    def forgettable(self, hour: int, horizon: datetime, shares: int) -> list[ShipmentId]:
+        """What may be forgotten in ``hour`` of the next 1/``shares`` of the shipments: no shipment with a fact from
+        ``horizon`` on. Successive calls go round."""
+        ...
+
+
+class HeldShipments:
+    """Shipments as objects in memory, for a replay: nothing is packed or unpacked."""
+
+    def __init__(self, keep_until: KeepUntil) -> None:
+        self._held: dict[ShipmentId, Shipment] = {}
+        self._keep_until = keep_until
+        self._round: list[ShipmentId] = []
+        self._position = 0
+
+    def load(self, shipment_ids: Iterable[ShipmentId]) -> dict[ShipmentId, Shipment]:
+        """See :class:`Shipments`."""
+        held = self._held
+        loaded = {}
+        for shipment_id in shipment_ids:
+            shipment = held.get(shipment_id)
+            if shipment is None:
+                shipment = held[shipment_id] = Shipment()
+            loaded[shipment_id] = shipment
+        return loaded
+
+    def save(self, changed: ChangedShipments) -> None:
+        """Forget what is to be forgotten; the rest was changed in place, or replaces what was held."""
+        for shipment_id, shipment in changed.items():
+            if shipment is None:
+                del self._held[shipment_id]
+            else:
+                self._held[shipment_id] = shipment
+
+    def scan(self) -> Iterator[tuple[ShipmentId, Shipment]]:
+        """See :class:`Shipments`."""
+        return iter(self._held.items())
+
+    def forgettable(self, hour: int, horizon: datetime, shares: int) -> list[ShipmentId]:
+        """See :class:`Shipments`."""
+        if self._position >= len(self._round):
+            self._round = list(self._held)
+            self._position = 0
+        end = self._position + -(-len(self._round) // shares)
+        share = self._round[self._position : end]
+        self._position = end
+        held = self._held
+        old = [each for each in share if each in held and held[each].latest < horizon]
+        return [each for each in old if self._keep_until(held[each]) <= hour]
+
+
+class StoredShipments:
+    """Shipments as rows of a store, the latest of them also unpacked.
+
+    The cache has two generations: what is used moves to the younger, and when that is full the older is dropped.
+    """
+
+    def __init__(self, store: Store, keep_until: KeepUntil) -> None:
+        self._store = store
+        self._keep_until = keep_until
+        self._younger: dict[ShipmentId, Shipment] = {}
+        self._older: dict[ShipmentId, Shipment] = {}
+
+    def load(self, shipment_ids: Iterable[ShipmentId]) -> dict[ShipmentId, Shipment]:
+        """See :class:`Shipments`. Raises :class:`~stream.state.rows.CorruptShipmentError`."""
+        if len(self._younger) > CACHED:
+            self._older, self._younger = self._younger, {}
+        younger, older = self._younger, self._older
+        loaded: dict[ShipmentId, Shipment] = {}
+        missing: list[ShipmentId] = []
+        for shipment_id in shipment_ids:
+            shipment = younger.get(shipment_id)
+            if shipment is None:
+                shipment = older.get(shipment_id)
+                if shipment is None:
+                    missing.append(shipment_id)
+                    continue
+                younger[shipment_id] = shipment
+            loaded[shipment_id] = shipment
+        for shipment_id, value in zip(missing, self._store.get_many(list(map(shipment_key, missing))), strict=True):
+            shipment = Shipment() if value is None else unpack(shipment_id, value)
+            loaded[shipment_id] = younger[shipment_id] = shipment
+        return loaded
+
+    def save(self, changed: ChangedShipments) -> dict[bytes, bytes | None]:
+        """Write what changed to the store. Returns the rows, for the changelog."""
+        rows: dict[bytes, bytes | None] = {}
+        for shipment_id, shipment in changed.items():
+            if shipment is None:
+                rows[shipment_key(shipment_id)] = None
+                self._younger.pop(shipment_id, None)
+                self._older.pop(shipment_id, None)
+            else:
+                rows[shipment_key(shipment_id)] = pack(self._keep_until(shipment), shipment)
+                self._younger[shipment_id] = shipment
+        self._store.write(rows)
+        return rows
+
+    def watermark(self) -> int | None:
+        """The hour since 1970 UTC that the partition has reached, by the store's row of it. Raises
+        :class:`~stream.state.rows.CorruptShipmentError`."""
+        (value,) = self._store.get_many([WATERMARK_KEY])
+        return None if value is None else unpack_watermark(value)
+
+    def scan(self) -> Iterator[tuple[ShipmentId, Shipment]]:
+        """See :class:`Shipments`. Raises :class:`~stream.state.rows.CorruptShipmentError`."""
+        for key, value in self._store.scan():
+            if key != WATERMARK_KEY:
+                shipment_id = split_key(key)
+                yield shipment_id, unpack(shipment_id, value)
+
+    def forgettable(self, hour: int, horizon: datetime, shares: int) -> list[ShipmentId]:  # noqa: ARG002 - rows say it
+        """See :class:`Shipments`."""
+        keys = forgettable(self._store.next_share(shares), hour)
+        # A share is of persisted rows. What was written since may be kept for longer.
+        values = self._store.get_many(keys)
+        return [
+            split_key(key)
+            for key, value in zip(keys, values, strict=True)
+            if value is not None and kept_until(value) <= hour
+        ]
