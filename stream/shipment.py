@@ -65,6 +65,8 @@ class Shipment(Struct, gc=False):
                 self.tracking = cast("TrackingUploaded", event)
             elif not self._merge_tracking(cast("TrackingUploaded", event), self.tracking):
                 return False
+        elif not self.scans:
+            self.scans = (cast("TrackingScanned", event),)
         elif not self._merge_scan(cast("TrackingScanned", event)):
             return False
         if event.event_time > self.latest:
@@ -88,11 +90,12 @@ class Shipment(Struct, gc=False):
         return changed
 
     def _merge_scan(self, event: TrackingScanned) -> bool:
-        known = next((scan for scan in self.scans if scan.milestone == event.milestone), None)
+        scans = {scan.milestone: scan for scan in self.scans}
+        known = scans.get(event.milestone)
         if known is not None and not _is_news(event, known):
             return False
-        others = [scan for scan in self.scans if scan is not known]
-        self.scans = tuple(sorted([*others, event], key=lambda scan: scan.milestone))
+        scans[event.milestone] = event
+        self.scans = tuple([scans[milestone] for milestone in sorted(scans)])
         return True
 
     def entered_at(self) -> datetime | None:

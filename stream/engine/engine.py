@@ -6,6 +6,7 @@ The shipments are the only truth. What is kept here (sums per window, what is du
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import cast
 
 from msgspec import Struct, field
 
@@ -22,9 +23,9 @@ from stream.records import Alert, Metric, OfficialCounts, Scope, Status, encode_
 from stream.shipment import EPOCH, Shipment, ShipmentId, day_of, hour_of
 from stream.state.shipments import Shipments
 
-SWEEP_SHARES = 96
-"""Each hour of event time looks at this share of the shipments for what may be forgotten: at all of them in four days,
-a tenth of the time for which they are kept anyway."""
+SWEEP_SHARES = 240
+"""Each hour of event time looks at this share of the shipments for what may be forgotten: at all of them in ten days,
+a quarter of the time for which they are kept anyway."""
 
 _NEVER = 0
 """The hour before the first watermark: every shipment lies ahead of it, so nothing is counted, pending or late yet."""
@@ -117,10 +118,16 @@ class Engine:
                 changes.rejected.append((event, self._too_late(event)))
             else:
                 accepted.append(((event.seller_id, event.shipment_id), event))
-        loaded = self._load(dict(accepted))
+        loaded = self._shipments.load([shipment_id for shipment_id, _ in accepted])
         changed: dict[ShipmentId, Shipment] = {}
         for shipment_id, event in accepted:
             shipment = loaded[shipment_id]
+            if shipment.latest < horizon and shipment.latest is not EPOCH and self._is_forgettable(shipment):
+                # What may be forgotten is forgotten, whether or not the sweep has come by.
+                shipment = loaded[shipment_id] = Shipment()
+            elif shipment.counted is None and shipment.shipped is not None and shipment_id not in changed:
+                # Just unpacked: it is counted by what was known of it until now.
+                shipment.counted = self._counted(shipment.shipped, self._kind(shipment))
             if shipment.merge(event):
                 changed[shipment_id] = shipment
         if self._numbers is not None:
@@ -129,17 +136,6 @@ class Engine:
             self._recount(shipment)
         changes.shipments.update(changed)
         return changes
-
-    def _load(self, shipment_ids: Iterable[ShipmentId]) -> dict[ShipmentId, Shipment]:
-        loaded = self._shipments.load(shipment_ids)
-        horizon = self._span.horizon
-        for shipment_id, shipment in loaded.items():
-            if shipment.latest < horizon and self._is_forgettable(shipment):
-                # What may be forgotten is forgotten, whether or not the sweep has come by.
-                loaded[shipment_id] = Shipment()
-            elif shipment.counted is None and shipment.shipped is not None:
-                shipment.counted = self._counted(shipment, shipment.shipped, self._is_reused(shipment))
-        return loaded
 
     def _is_forgettable(self, shipment: Shipment) -> bool:
         return keep_until(shipment, self._span.lag_days) <= self._span.last_hour
@@ -159,33 +155,34 @@ class Engine:
         shipped, counted = shipment.shipped, shipment.counted
         if shipped is None:
             return
-        if counted is not None and counted.shipped is shipped:
-            if not self._span.is_behind(counted.hour, counted.day):
-                self._windows.change(counted, self._kind(shipment, shipped, self._is_reused(shipment)))
-                self._touched[counted.leaf] = None
-            return
         if counted is not None and not self._span.is_behind(counted.hour, counted.day):
+            self._touched[counted.leaf] = None
+            if counted.shipped is shipped:
+                self._windows.change(counted, self._kind(shipment))
+                return
             self._windows.remove(counted)
-            self._touched[counted.leaf] = None
-        counted = shipment.counted = self._counted(shipment, shipped, self._is_reused(shipment))
+        counted = shipment.counted = self._counted(shipped, self._kind(shipment))
         if counted is not None:
-            self._windows.add(counted)
             self._touched[counted.leaf] = None
+            self._windows.add(counted)
 
-    def _counted(self, shipment: Shipment, shipped: OrderShipped, is_reused: bool) -> Counted | None:
-        """As what a shipment is to be counted by its present facts; None behind the windows."""
+    def _counted(self, shipped: OrderShipped, kind: int) -> Counted | None:
+        """As what a shipment of this kind is to be counted; None behind the windows."""
         hour, day = _hour_and_day(shipped)
         if self._span.is_behind(hour, day):
             return None
         leaf = self._leaves.get((shipped.seller_id, shipped.marketplace, shipped.category))
         if leaf is None:
             leaf = self._new_leaf(shipped.seller_id, shipped.marketplace, shipped.category)
-        return Counted(shipped, leaf, hour, day, self._kind(shipment, shipped, is_reused))
+        return Counted(shipped, leaf, hour, day, kind)
 
-    def _kind(self, shipment: Shipment, shipped: OrderShipped, is_reused: bool) -> int:
-        tracking = shipment.tracking
+    def _kind(self, shipment: Shipment, *, is_reused: bool | None = None) -> int:
+        """The number of the verdict on a shipment that was shipped."""
+        shipped, tracking = shipment.shipped, shipment.tracking
+        if is_reused is None:
+            is_reused = self._numbers is not None and self._numbers.is_reused(use_of(shipment))
         entered_at = None if tracking is None else shipment.entered_at()
-        verdict = self._policy.judge(shipped, tracking, shipment.scans, entered_at, is_reused)
+        verdict = self._policy.judge(cast("OrderShipped", shipped), tracking, shipment.scans, entered_at, is_reused)
         return self._windows.kinds.number(verdict)
 
     def _new_leaf(self, seller_id: str, marketplace: str, category: str) -> Leaf:
@@ -204,9 +201,6 @@ class Engine:
 
     # --- Numbers that are used again ---------------------------------------------------------------------------------
 
-    def _is_reused(self, shipment: Shipment) -> bool:
-        return self._numbers is not None and self._numbers.is_reused(use_of(shipment))
-
     def _note_numbers(self, numbers: NumberIndex, changed: Mapping[ShipmentId, Shipment]) -> None:
         """Take in the numbers of shipments, and count anew the others whose own numbers have a part in that."""
         flipped = numbers.update({shipment_id: use_of(shipment) for shipment_id, shipment in changed.items()})
@@ -215,17 +209,21 @@ class Engine:
         self._recount_flipped(flipped)
 
     def _recount_flipped(self, flipped: Mapping[ShipmentId, bool]) -> None:
-        for shipment_id, shipment in self._shipments.load(flipped).items():
+        loaded = self._shipments.load(flipped)
+        for shipment_id, was_reused in flipped.items():
+            shipment = loaded[shipment_id]
             if shipment.counted is None and shipment.shipped is not None:
-                shipment.counted = self._counted(shipment, shipment.shipped, is_reused=flipped[shipment_id])
+                shipment.counted = self._counted(shipment.shipped, self._kind(shipment, is_reused=was_reused))
             self._recount(shipment)
 
     def _end_numbers(self, numbers: NumberIndex) -> None:
         """Let the numbers of shipments go that are kept no longer."""
         ended: dict[ShipmentId, Use | None] = {}
         last_hour = self._span.last_hour
-        for shipment_id, shipment in self._shipments.load(numbers.take_ending(last_hour)).items():
-            until = keep_until(shipment, self._span.lag_days)
+        ending = numbers.take_ending(last_hour)
+        loaded = self._shipments.load(ending)
+        for shipment_id in ending:
+            until = keep_until(loaded[shipment_id], self._span.lag_days)
             if until > last_hour:
                 numbers.keep(shipment_id, until)
             else:

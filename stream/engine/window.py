@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from stream.engine.scope import AMBIGUOUS, AWAITING, DEFECT, Leaf, ScopeState, Sums
+from stream.engine.scope import AMBIGUOUS, DEFECT, Leaf, ScopeState, Sums
 from stream.engine.span import Span
 from stream.events import OrderShipped
 from stream.policy.verdict import Outcome, Verdict
@@ -52,6 +52,8 @@ class Kinds:
         """Kinds that are counted and that the rules leave open."""
         self.awaiting: dict[int, set[int]] = {}
         """Kinds by the hours of their grace."""
+        self.graces: list[int | None] = []
+        """The hours of each kind's grace; None where it awaits nothing."""
 
     def number(self, verdict: Verdict) -> int:
         """The verdict's number."""
@@ -62,7 +64,9 @@ class Kinds:
         number = self._numbers[verdict] = len(self.verdicts)
         self.verdicts.append(verdict)
         self.outcomes.append(int(verdict.outcome))
-        if verdict.outcome == Outcome.AWAITING:
+        is_awaiting = verdict.outcome == Outcome.AWAITING
+        self.graces.append(verdict.grace_hours if is_awaiting else None)
+        if is_awaiting:
             self.awaiting.setdefault(verdict.grace_hours, set()).add(number)
         elif verdict.ambiguous and verdict.outcome != Outcome.EXEMPT:
             self.ambiguous.add(number)
@@ -117,11 +121,11 @@ class Windows:
 
     def _move(self, counted: Counted, old: int, new: int) -> None:
         leaf, hour, day = counted.leaf, counted.hour, counted.day
-        span, outcomes = self.span, self.kinds.outcomes
-        if old >= 0 and outcomes[old] == AWAITING:
-            old = self._now(hour, old)
-        if new >= 0 and outcomes[new] == AWAITING:
-            new = self._now(hour, new)
+        span, outcomes, graces = self.span, self.kinds.outcomes, self.kinds.graces
+        if old >= 0 and (grace := graces[old]) is not None and hour + 1 + grace <= span.last_hour:
+            old = self.kinds.after_grace(old)
+        if new >= 0 and (grace := graces[new]) is not None and hour + 1 + grace <= span.last_hour:
+            new = self.kinds.after_grace(new)
         if old == new:
             return
         # What lies behind a window was dropped with its bucket, or never counted.
@@ -143,12 +147,6 @@ class Windows:
             _count(bucket, leaf, leaf.base, old, new)
             if day <= span.last_day:
                 self._sum(leaf.official, old, new)
-
-    def _now(self, hour: int, kind: int) -> int:
-        """What an awaiting kind counts as now."""
-        if hour + 1 + self.kinds.verdicts[kind].grace_hours > self.span.last_hour:
-            return kind
-        return self.kinds.after_grace(kind)
 
     def _sum(self, windows: list[Sums], old: int, new: int) -> None:
         outcomes, ambiguous = self.kinds.outcomes, self.kinds.ambiguous

@@ -4,6 +4,8 @@ import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
+from operator import attrgetter
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -60,7 +62,7 @@ def replay(files: Sequence[str], settings: Settings, *, as_of: datetime | None =
     gc.disable()
     try:
         events = _usable(files, summary, as_of)
-        events.sort(key=lambda event: (event.event_time, event.event_id))
+        events.sort(key=attrgetter("event_time", "event_id"))
         end = as_of or (events[-1].event_time if events else None)
         return _run(events, settings, end, summary)
     finally:
@@ -72,7 +74,7 @@ def _usable(files: Iterable[str], summary: Summary, as_of: datetime | None) -> l
     latest = max(datetime.now(UTC), as_of or datetime.min.replace(tzinfo=UTC)) + MAX_FUTURE
     events: list[Event] = []
     for file in files:
-        for event in read_events(file):
+        for event in chain.from_iterable(read_events(file)):
             summary.events += 1
             if isinstance(event, RejectedLine):
                 _reject(summary, event)

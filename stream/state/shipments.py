@@ -32,7 +32,7 @@ class Shipments(Protocol):
     """The shipments of one partition. What :meth:`load` gives is changed in place, and then saved by the caller."""
 
     def load(self, shipment_ids: Iterable[ShipmentId]) -> dict[ShipmentId, Shipment]:
-        """The shipments of these ids; a new, empty one where none is known."""
+        """The shipments of these ids at least; a new, empty one where none is known."""
         ...
 
     def scan(self) -> Iterator[tuple[ShipmentId, Shipment]]:
@@ -57,13 +57,10 @@ class HeldShipments:
     def load(self, shipment_ids: Iterable[ShipmentId]) -> dict[ShipmentId, Shipment]:
         """See :class:`Shipments`."""
         held = self._held
-        loaded = {}
         for shipment_id in shipment_ids:
-            shipment = held.get(shipment_id)
-            if shipment is None:
-                shipment = held[shipment_id] = Shipment()
-            loaded[shipment_id] = shipment
-        return loaded
+            if shipment_id not in held:
+                held[shipment_id] = Shipment()
+        return held
 
     def save(self, changed: ChangedShipments) -> None:
         """Forget what is to be forgotten; the rest was changed in place, or replaces what was held."""
