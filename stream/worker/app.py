@@ -1,6 +1,5 @@
 """The Faust app: topics, agent, tables, web server, rebalancing and recovery are Faust's."""
 
-from collections.abc import Awaitable
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +13,7 @@ from stream.state import MemoryStore, Store
 from stream.state.rocks import RocksStore
 from stream.worker.processor import Processor
 from stream.worker.tables import AlertsTable, PassThrough, ShipmentsTable
-from stream.worker.transport import BatchTransport
+from stream.worker.transport import BatchConsumer, BatchTransport
 
 COMMIT_INTERVAL = 1.0
 """Seconds between commits. What a crash makes the successor read again is this much, and changes nothing."""
@@ -38,13 +37,12 @@ class VtrApp(faust.App):
     processor: Processor
 
     def _new_transport(self) -> TransportT:
-        return BatchTransport(self.conf.broker_consumer, self, self.loop, pause=self._pause)
-
-    def _pause(self) -> Awaitable[None]:
-        return self.processor.pause()
+        return BatchTransport(self.conf.broker_consumer, self, self.loop, processing=self.processor)
 
     def on_rebalance_end(self) -> None:
         """The partitions are restored and read on from their committed offsets."""
+        if cast("BatchConsumer", self.consumer).is_rebalancing():
+            return  # another rebalance began as the last steps were made, and will end here again
         super().on_rebalance_end()
         self.processor.resume()
 

@@ -64,6 +64,10 @@ class Processor:
 
     # --- When ------------------------------------------------------------------------------------------------------
 
+    def is_running(self) -> bool:
+        """Whether the partitions are restored and batches may begin."""
+        return self._running.is_set()
+
     def resume(self) -> None:
         """The partitions are restored: batches may begin."""
         if not self._failed:
@@ -84,9 +88,10 @@ class Processor:
         while True:
             await self._running.wait()
             publishing = self._publishing.get(number)
-            if publishing is None or publishing.done():
+            if publishing is not None and not publishing.done():
+                await asyncio.wait([publishing])
+            elif self._running.is_set():  # still: a pause may have begun before this task had its turn
                 return
-            await asyncio.wait([publishing])
 
     # --- What ------------------------------------------------------------------------------------------------------
 

@@ -7,11 +7,13 @@ given. ``tests/worker_units/`` holds each override against the version of Faust 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Protocol, cast
 
-from aiokafka import ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import IllegalStateError
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
@@ -21,8 +23,8 @@ from faust.types.tuples import ack_lock
 from stream.kafka import TopicPartition, end_offsets
 from stream.worker.offsets import OffsetLedger
 
-RESTORE_POLL = 0.05
-"""Seconds between two looks at whether the tables are restored."""
+LOOK_AGAIN = 0.05
+"""Seconds after which a fetch that waits for records looks again at what may be read."""
 
 Records = list["ConsumerRecord[bytes | None, bytes | None]"]
 
@@ -39,13 +41,45 @@ class _NoReadOffsets(dict[TP, "int | None"]):
         return None
 
 
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):
+    """Reads only what may be read at the moment it is read.
+
+    What is read and not used is lost: the position is past it. And the client's own fetch, once it waits, waits
+    through a whole rebalance and then takes what there is, under the new assignment, of partitions that recovery has
+    not sought yet, or has just sought and not asked for.
+    """
+
+    async def _fetch_records(
+        self,
+        consumer: AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
+        max_records: int | None = None,
+    ) -> RecordMap:
+        owner = cast("BatchConsumer", self.consumer)
+        deadline = monotonic() + (timeout or 0.0)
+        while owner.flow_active:
+            partitions = owner.readable(active_partitions)
+            if partitions:
+                # Told not to wait, the client lets nothing happen between the question above and its answer here.
+                records = await super()._fetch_records(consumer, partitions, 0, max_records)
+                if records:
+                    return records
+            left = deadline - monotonic()
+            if left <= 0:
+                break
+            with suppress(TimeoutError):
+                await asyncio.wait_for(consumer._fetcher._create_fetch_waiter(), min(left, LOOK_AGAIN))
+        return {}
+
+
 class BatchConsumer(driver.Consumer):
     """Yields batches, and commits exactly what was acknowledged."""
 
     def on_init(self) -> None:
         """Called by mode at the end of ``__init__``."""
         super().on_init()
-        self._pause = cast("BatchTransport", self.transport).pause
+        self._processing = cast("BatchTransport", self.transport).processing
         self._ledger = OffsetLedger()
         self._read_offset = _NoReadOffsets()
         self._read_to_end: set[TP] = set()
@@ -58,17 +92,11 @@ class BatchConsumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109 - Faust's name
         """One message for each partition's fetched records."""
-        generation = self.app.consumer_generation_id
         records, active = await self._wait_next_records(timeout)
-        if records is None or self.should_stop:
-            return
-        if not self.flow_active:
-            # Fetched while a rebalance began: they are read again from the committed offsets.
-            try:
-                await self.perform_seek()
-            except Exception as error:  # noqa: BLE001 - the rebalance seeks again, at its end
-                self.log.info("could not seek during a rebalance: %r", error)
-            return
+        # Only now: the wait may have lasted for a rebalance, and what came was read after it.
+        generation = self.app.consumer_generation_id
+        if records is None or self.should_stop or not self.flow_active:
+            return  # the next assignment begins at the committed offsets again
         self.last_poll_at = monotonic()
         self._note_ends()
         batches = {
@@ -85,19 +113,23 @@ class BatchConsumer(driver.Consumer):
                 return
             yield tp, cast("Message", self._batch_message(tp, batch))
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:  # noqa: ASYNC109
-        """Fetch from the inputs only when all is restored.
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
-        At the end of recovery Faust lets the inputs go on, then seeks them to their committed offsets, then clears the
-        streams' queues. A batch fetched in between would be cleared, and nobody would read it again.
+    def readable(self, active: set[TP]) -> set[TP]:
+        """Which of the partitions may be read now. The consumer's thread asks.
+
+        The inputs only when all is restored: at the end of recovery Faust lets them go on, then seeks them to their
+        committed offsets, then clears the streams' queues. A batch fetched in between would be cleared, and nobody
+        would read it again.
         """
-        tables = self.app.tables
-        if active_partitions is not None and not tables.actives_ready:
-            active_partitions = {tp for tp in active_partitions if tp.topic in tables.changelog_topics}
-            if not active_partitions:
-                await asyncio.sleep(RESTORE_POLL)
-                return {}
-        return await super()._getmany(active_partitions, timeout)
+        if self.is_rebalancing():
+            return set()
+        active = active.copy()  # the main thread changes it
+        if self._processing.is_running():
+            return active
+        changelogs = self.app.tables.changelog_topics
+        return {tp for tp in active if tp.topic in changelogs}
 
     def _batch_message(self, tp: TP, batch: Records) -> ConsumerMessage:
         last = batch[-1]
@@ -185,17 +217,49 @@ class BatchConsumer(driver.Consumer):
 
     # --- Rebalancing -------------------------------------------------------------------------------------------------
 
+    def is_rebalancing(self) -> bool:
+        """Whether a rebalance has begun and has not assigned partitions yet. Known before anything is revoked."""
+        consumer = self._thread._consumer
+        return consumer is not None and consumer._subscription.reassignment_in_progress
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what is being processed before anybody else may own the partitions."""
         await self.settle()
         self._ledger.forget(revoked)
         await super().on_partitions_revoked(revoked)
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Let nothing flow until recovery lets it.
+
+        Faust stops the flow when partitions are revoked, but not where there were none, and recovery of the
+        assignment before may have let it go on meanwhile.
+        """
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Go where recovery reads the changelogs from."""
+        with self._in_one_assignment():
+            await super().seek_wait(partitions)
+
     async def perform_seek(self) -> None:
         """Read on from the committed offsets; what was handed out beyond them is handed out again."""
-        self._ledger.forget(self.assignment())
-        self._read_to_end.clear()
-        await super().perform_seek()
+        with self._in_one_assignment():
+            self._ledger.forget(self.assignment())
+            self._read_to_end.clear()
+            await super().perform_seek()
+
+    @contextmanager
+    def _in_one_assignment(self) -> Iterator[None]:
+        """Recovery goes on when a rebalance begins, up to letting batches be processed that belong to others now.
+
+        This error makes it wait for the next assignment.
+        """
+        generation = self.app.consumer_generation_id
+        yield
+        if self.is_rebalancing() or self.app.consumer_generation_id != generation:
+            raise IllegalStateError("another rebalance has begun")
 
     async def on_stop(self) -> None:
         """The last commit."""
@@ -204,15 +268,27 @@ class BatchConsumer(driver.Consumer):
 
     async def settle(self) -> None:
         """Let no batch begin, wait for those that have begun, and commit them."""
-        await self._pause()
+        await self._processing.pause()
+        # A commit that began before the last batch was done would be taken for this one.
+        await self.maybe_wait_for_commit_to_finish()
         await self.commit()
 
 
-class BatchTransport(driver.Transport):
-    """Kafka by the batch. ``pause`` stops the processing of batches and returns when none is under way."""
+class Processing(Protocol):
+    """What the consumer has to know of the processing of its batches."""
 
-    def __init__(self, *args: Any, pause: Callable[[], Awaitable[None]], **kwargs: Any) -> None:  # noqa: ANN401
+    def is_running(self) -> bool:
+        """Whether all is restored and batches may begin."""
+
+    async def pause(self) -> None:
+        """Let no batch begin, and wait for those under way."""
+
+
+class BatchTransport(driver.Transport):
+    """Kafka by the batch."""
+
+    def __init__(self, *args: Any, processing: Processing, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
-        self.pause = pause
+        self.processing = processing
 
     Consumer: ClassVar[type[ConsumerT]] = BatchConsumer

@@ -8,12 +8,10 @@ from typing import cast
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.subscription_state import SubscriptionState
-from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from stream.settings import Settings
 from stream.worker.app import VtrApp
-from stream.worker.transport import BatchConsumer, Records
+from stream.worker.transport import BatchConsumer
 from tests.worker_units.fakes import TOPIC, A, B, Fetch, Thread, read, records, serve
 
 # --- Fetching --------------------------------------------------------------------------------------------------------
@@ -59,44 +57,23 @@ async def test_a_rebalance_ends_the_batches_of_the_generation_before(
         assert not consumer._ledger.is_pending(B)
 
 
-async def test_what_was_fetched_while_a_rebalance_began_is_read_again(consumer: BatchConsumer, thread: Thread) -> None:
-    thread.committed = {A: 7}
+async def test_what_was_fetched_while_a_rebalance_began_is_left(consumer: BatchConsumer, thread: Thread) -> None:
+    """The next assignment begins at the committed offsets: nothing is sought while it is being made."""
     serve(consumer, {A: records(A, 8)}, during=consumer.stop_flow)
     assert [tp async for tp, _ in consumer.getmany(0)] == []
-    assert thread.seeks == 1
+    assert thread.seeks == 0
     assert not consumer._ledger.is_pending(A)
+
+
+async def test_trap_faust_drops_a_batch_that_ends_before_one_it_handed_on(
+    consumer: BatchConsumer, thread: Thread
+) -> None:
+    thread.committed = {A: 7}
+    await read(consumer, {A: records(A, 7, 8, 9)})
+    await consumer.perform_seek()
     assert consumer._committed_offset[A] == 7
-    assert consumer._read_offset[A] is None, "else Faust would drop a batch that ends before the one it had handed on"
-
-
-async def test_trap_inputs_fetched_before_all_is_restored_would_be_cleared(
-    consumer: BatchConsumer, thread: Thread, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[set[TP] | None] = []
-
-    async def fetch(active: set[TP] | None, _: float) -> dict[TP, Records]:
-        asked.append(active)
-        return {}
-
-    monkeypatch.setattr(thread, "getmany", fetch, raising=False)
-    changelog = TP(Settings().changelog_topic, 0)
-    tables = consumer.app.tables
-    tables.actives_ready = False
-    await consumer._getmany({A, changelog}, 0)
-    await consumer._getmany({A}, 0)
-    tables.actives_ready = True
-    await consumer._getmany({A, changelog}, 0)
-    assert asked == [{changelog}, {A, changelog}]
-
-
-async def test_a_seek_that_fails_in_a_rebalance_ends_nothing(
-    consumer: BatchConsumer, fausts_own: driver.Consumer, thread: Thread
-) -> None:
-    # The client asserts that partitions are assigned, and a worker more than there are partitions has none.
-    thread.seek_error = AssertionError("No partitions are currently assigned")
-    for each in (fausts_own, consumer):
-        serve(each, {A: records(A, 8)}, during=each.stop_flow)
-        assert [tp async for tp, _ in each.getmany(0)] == []
+    assert consumer._read_offset[A] is None
+    assert [message.offset for message in await read(consumer, {A: records(A, 7)})] == [7]
 
 
 # --- Read to the end -------------------------------------------------------------------------------------------------
