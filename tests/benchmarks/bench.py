@@ -10,6 +10,8 @@ from tests.benchmarks.history import Dataset
 from tests.benchmarks.report import Report
 from tests.brokers import Broker
 
+_numbers = count(1)
+
 
 class Options(NamedTuple):
     """How much is measured. ``rate`` (events per second) and ``seconds`` are those of the latency's feed."""
@@ -33,7 +35,6 @@ class Bench:
         self.folder = folder
         self._broker = broker
         self._histories: dict[tuple[int, int], Path] = {}
-        self._numbers = count(1)
 
     @property
     def broker(self) -> Broker:
@@ -50,6 +51,6 @@ class Bench:
 
     def dataset(self, file: Path, partitions: int | None = None) -> Dataset:
         """A history in topics of its own."""
-        name = f"set{next(self._numbers)}"
+        name = f"set{next(_numbers)}"
         settings = history.topics(self.broker.url, name, partitions or self.options.partitions)
         return history.produce(file, settings)

@@ -1,7 +1,7 @@
 """What must come out, counted in plain Python from the history's file: no stream, no window, no state."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -11,9 +11,12 @@ from stream.records import Scope
 from stream.replay import replay
 from stream.settings import Settings
 from tests.benchmarks.peers.job import WINDOW_DAYS, is_valid
+from tests.benchmarks.process import BenchmarkError
 
 LIVE_HOURS = timedelta(hours=720)
 
+K = TypeVar("K")
+V = TypeVar("V")
 _Fact = TypeVar("_Fact", OrderShipped, TrackingUploaded)
 
 
@@ -54,6 +57,14 @@ def replayed(file: Path, as_of: datetime) -> dict[Scope, tuple[int, int]]:
 def shipments(file: Path) -> int:
     """How many shipments a history is about, those that have not shipped yet included."""
     return len({(event.seller_id, event.shipment_id) for event in _events(file)})
+
+
+def require(found: Mapping[K, V], wanted: Mapping[K, V]) -> None:
+    """Raises :class:`BenchmarkError`, with an example, where the scopes found or their counts are not those wanted."""
+    wrong = [scope for scope in found.keys() | wanted.keys() if found.get(scope) != wanted.get(scope)]
+    if wrong:
+        example = f"{wrong[0]}: {found.get(wrong[0])} and not {wanted.get(wrong[0])}"
+        raise BenchmarkError(f"wrong final counts in {len(wrong)} of {len(wanted)} scopes, such as {example}")
 
 
 def _events(file: Path) -> list[Event]:

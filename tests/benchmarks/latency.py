@@ -18,14 +18,12 @@ from aiokafka import AIOKafkaProducer
 from stream.kafka import TopicPartition, end_offsets
 from stream.settings import Settings, bootstrap_servers
 from stream.subscribe import subscribe_alerts
-from stream.topics import create_topics
 from tests.benchmarks import worker
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.expected import now
-from tests.benchmarks.history import Dataset, topics
+from tests.benchmarks.history import topics
 from tests.benchmarks.measure import Spread
 from tests.benchmarks.process import POLL, BenchmarkError
-from tests.benchmarks.watch import watching
 from tests.worker.deployment import Input
 from tests.worker.shop import PLACEHOLDER, Shop
 
@@ -78,13 +76,11 @@ def _percentile(values: list[float], share: float) -> float:
 async def _round(bench: Bench) -> tuple[list[float], float]:
     options = bench.options
     base = topics(bench.broker.url, f"latency{next(_runs)}", options.partitions)
-    settings = worker.run_settings(Dataset(base, bench.folder, 0, {}), bench.folder)
-    await create_topics(settings)
-    alerting = [Shop(settings, f"ALERTING{n}") for n in range(int(options.rate * options.seconds) // EVERY)]
+    alerting = [Shop(base, f"ALERTING{n}") for n in range(int(options.rate * options.seconds) // EVERY)]
     if not alerting:
         raise BenchmarkError(f"a feed this short has no event that changes a status: it has one in {EVERY}")
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers(settings.broker))
-    async with producer, watching(settings.broker, settings.group, [settings.changelog_topic]) as watch:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers(base.broker))
+    async with worker.deployment(base, bench.folder) as (settings, watch), producer:
         await _send_all(producer, alerting)
         inputs = [TopicPartition(topic, p) for topic in settings.input_topics for p in range(settings.partitions)]
         ends = {partition: end for partition, end in (await end_offsets(settings.broker, inputs)).items() if end}

@@ -37,7 +37,7 @@ class Report:
         rows = []
         for name, rounds in results.items():
             others = [rates.get(other) for other in relative_to.values()]
-            ratios = [f"{rates[name].median / other.median:.3g}" if other else "" for other in others]
+            ratios = [_ratio(rates[name].median / other.median) if other else "" for other in others]
             rows.append(
                 [
                     name,
@@ -55,3 +55,8 @@ class Report:
         """Write all that was said."""
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("\n".join(self._lines), encoding="utf-8")
+
+
+def _ratio(ratio: float) -> str:
+    """With three figures that count; a thousand and more in full."""
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"

@@ -70,14 +70,14 @@ def run(bench: Bench) -> None:
 
 
 async def _with_nothing(base: Settings, folder: Path) -> Settings:
-    settings = worker.run_settings(Dataset(base, folder, 0, {}), folder)
+    settings = worker.run_settings(base, folder)
     await create_topics(settings)
     return settings
 
 
 async def _filled(dataset: Dataset, folder: Path, store: str) -> Settings:
     """The settings of a worker that has read the whole backlog and stopped."""
-    settings = worker.run_settings(dataset, folder, store=store)
+    settings = worker.run_settings(dataset.settings, folder, store=store)
     await create_topics(settings)
     async with watching(settings.broker, settings.group, [settings.changelog_topic]) as watch:
         process = worker.start(settings, folder)

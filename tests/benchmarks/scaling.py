@@ -3,13 +3,12 @@
 import asyncio
 import os
 
-from stream.topics import create_topics
 from tests.benchmarks import worker
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.history import Dataset
 from tests.benchmarks.measure import Measurement, interleaved
 from tests.benchmarks.process import BenchmarkError, Process
-from tests.benchmarks.watch import measured, watching
+from tests.benchmarks.watch import measured
 
 ONE = "one worker on one core"
 
@@ -39,9 +38,7 @@ def run(bench: Bench) -> None:
 
 
 async def _measure(bench: Bench, dataset: Dataset, cores: list[int]) -> Measurement:
-    settings = worker.run_settings(dataset, bench.folder)
-    await create_topics(settings)
-    async with watching(settings.broker, settings.group, [settings.changelog_topic]) as watch:
+    async with worker.deployment(dataset.settings, bench.folder) as (settings, watch):
         processes: list[Process] = []
         try:
             for core in cores:
