@@ -74,8 +74,8 @@ def main() -> None:
                 MEASUREMENTS[name](bench)
             except BenchmarkError as error:
                 report.say(f"**{name} was not measured**: {error}")
-    if out is not None:
-        report.save(out)
+            if out is not None:
+                report.save(out)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,8 @@ def run(bench: Bench) -> None:
     report.say("## Backlog")
     report.say(
         "Without the start of processes and groups. All changelogs are on, and the final counts of all subjects were "
-        "checked.",
+        "checked. Slow subjects get fewer events; what is compared is events/s. The peers do the simple part of the "
+        "job only: `tests/benchmarks/peers/__init__.py` says what they leave out.",
         *left_out,
     )
     report.rates(interleaved(subjects, options.rounds), {"of limit": LIMIT, "× Faust": FAUST})
@@ -94,7 +95,7 @@ async def read_and_decode(dataset: Dataset, folder: Path) -> Measurement:
     command = [sys.executable, "-m", limit.__name__, broker, str(dataset.events), *topics]
     process = Process(command, folder / "limit.log", {})
     try:
-        await process.says("\n")
+        await process.says(limit.DONE)
         seconds, cpu_seconds = map(float, process.output().partition(limit.DONE)[2].split())
         return Measurement(dataset.events, seconds, cpu_seconds, process.usage().peak_mb)
     finally:

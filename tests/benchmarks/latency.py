@@ -24,8 +24,7 @@ from tests.benchmarks.expected import now
 from tests.benchmarks.history import topics
 from tests.benchmarks.measure import Spread
 from tests.benchmarks.process import POLL, BenchmarkError
-from tests.worker.deployment import Input
-from tests.worker.shop import PLACEHOLDER, Shop
+from tests.benchmarks.shop import PLACEHOLDER, Message, Shop
 
 WARM_UP = 5.0
 """Seconds of the feed before the first event that changes a status."""
@@ -110,8 +109,8 @@ async def _round(bench: Bench) -> tuple[list[float], float]:
 
 async def _send_all(producer: AIOKafkaProducer, shops: list[Shop]) -> None:
     at = now() - timedelta(hours=1)
-    sent = [await _send(producer, record) for shop in shops for record in shop.sends(range(VALID), at)]
-    await asyncio.gather(*sent)
+    messages = [make(parcel, at) for shop in shops for parcel in range(VALID) for make in (shop.ships, shop.tracks)]
+    await asyncio.gather(*[await _send(producer, message) for message in messages])
 
 
 async def _read(settings: Settings, read: dict[str, float]) -> None:
@@ -137,7 +136,7 @@ async def _feed(
                 sent.append(await _send(producer, next(fillers)))
             else:
                 shop = alerting[place]
-                future = await _send(producer, shop.tracks(0, now(), tracking_number=PLACEHOLDER))
+                future = await _send(producer, shop.tracks(0, now(), PLACEHOLDER))
                 future.add_done_callback(partial(_note, acknowledged, shop.seller_id))
                 sent.append(future)
         await asyncio.sleep(TICK)
@@ -150,7 +149,7 @@ def _note(times: dict[str, float], seller: str, _: "asyncio.Future[object]") -> 
     times[seller] = time.perf_counter()
 
 
-def _fillers(settings: Settings) -> Iterator[Input]:
+def _fillers(settings: Settings) -> Iterator[Message]:
     shops = [Shop(settings, f"FILLER{n}") for n in range(FILLERS)]
     for parcel in count():
         for shop in shops:
@@ -158,6 +157,6 @@ def _fillers(settings: Settings) -> Iterator[Input]:
             yield shop.tracks(parcel, now())
 
 
-async def _send(producer: AIOKafkaProducer, record: Input) -> "asyncio.Future[object]":
-    future: asyncio.Future[object] = await producer.send(record.topic, record.value, key=record.key)
+async def _send(producer: AIOKafkaProducer, message: Message) -> "asyncio.Future[object]":
+    future: asyncio.Future[object] = await producer.send(message.topic, message.value, key=message.key)
     return future

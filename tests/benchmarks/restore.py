@@ -23,8 +23,8 @@ from tests.benchmarks.bench import Bench
 from tests.benchmarks.expected import now
 from tests.benchmarks.history import Dataset, topics
 from tests.benchmarks.measure import Spread, interleaved
+from tests.benchmarks.shop import Shop
 from tests.benchmarks.watch import growth, measured, watching
-from tests.worker.shop import Shop
 
 MEMORY = "memory store, from the changelog"
 LOST = "RocksDB store, folder lost"
@@ -108,8 +108,8 @@ async def _leave_an_event_in_each_partition(settings: Settings) -> None:
     parcel = next(_parcels)
     async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers(settings.broker)) as producer:
         for shop in _shops(settings):
-            record = shop.ships(parcel, now())
-            await producer.send_and_wait(record.topic, record.value, key=record.key)
+            message = shop.ships(parcel, now())
+            await producer.send_and_wait(message.topic, message.value, key=message.key)
 
 
 def _shops(settings: Settings) -> Sequence[Shop]:

@@ -18,8 +18,6 @@ def run(bench: Bench) -> None:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise BenchmarkError("there is only one core")
-    if bench.broker.is_embedded:
-        raise BenchmarkError("the embedded broker does not tell who is in a group; Apache Kafka does")
     options = bench.options
     dataset = bench.dataset(bench.history(options.events, options.sellers))
     results = interleaved(
