@@ -61,6 +61,7 @@ def main() -> None:
     report.say("# Benchmarks")
     chosen = [[name.replace("_", " "), f"{value:,}"] for name, value in options._asdict().items()]
     report.table(["condition", ""], [*conditions(), ["broker", names()[kind]], *chosen])
+    report.say("Histories are of 35 days and without scans, which only our own worker would read.")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vtr-benchmark-")))
 

@@ -42,14 +42,14 @@ def apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return pool.submit(function, *args, **kwargs).result()
 
 
-def simulate(events: int, sellers: int, file: Path, *, scanned: float = 0.0) -> Path:
+def simulate(events: int, sellers: int, file: Path) -> Path:
     """Simulate a history that ends now into a file, one event per line in order of arrival, in another process."""
-    return apart(_simulate, events, sellers, file, scanned)
+    return apart(_simulate, events, sellers, file)
 
 
-def _simulate(events: int, sellers: int, file: Path, scanned: float) -> Path:
+def _simulate(events: int, sellers: int, file: Path) -> Path:
     end = datetime.now(UTC).replace(microsecond=0)
-    config = SimulationConfig(seed=SEED, sellers=sellers, start=end - PERIOD, end=end, scanned=scanned)
+    config = SimulationConfig(seed=SEED, sellers=sellers, start=end - PERIOD, end=end, scanned=0)
     with file.open("wb") as lines:
         for record in simulate_history(config, events):
             lines.write(record.value + b"\n")
@@ -65,15 +65,15 @@ def split(file: Path, events: int) -> tuple[Path, Path]:
     return head, tail
 
 
-def topics(broker: str, name: str, partitions: int, *, scanned: bool = False) -> Settings:
-    """Settings with input topics of their own; without scans there is no topic for them."""
+def topics(broker: str, name: str, partitions: int) -> Settings:
+    """Settings with input topics of their own, and none for scans: histories have none, for the peers read none."""
     return Settings(
         broker=broker,
         partitions=partitions,
         group=f"{name}-fill",
         order_shipped_topic=f"{name}-order-shipped",
         tracking_uploaded_topic=f"{name}-tracking-uploaded",
-        tracking_scanned_topic=f"{name}-tracking-scanned" if scanned else "",
+        tracking_scanned_topic="",
         metrics_topic=f"{name}-fill-metrics",
         alerts_topic=f"{name}-fill-alerts",
         dead_letters_topic=f"{name}-fill-dead-letters",
