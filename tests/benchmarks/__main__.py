@@ -1,70 +1,82 @@
-"""Measures replay and backlog throughput on this machine.
+"""Measures this product on this machine, beside the same job in other frameworks and beside its limits.
 
-    python -m tests.benchmarks [--events N] [--rounds N] [--partitions N] [--only replay|backlog]
+    python -m tests.benchmarks [--only NAME…] [--out tests/benchmarks/results/DATE.md] [--help]
 
-Each group has a baseline that is measured in the same run: decoding alone for the replay, and reading and decoding
-alone for the worker. The ratio to it holds where the machine's own speed does not.
+Linux only. On Apache Kafka where it can be had, else on the embedded broker, and the report says which. What is
+compared is measured in the same run, in turn, several rounds each: the ratios hold where the machine's speed does not.
 """
 
 import argparse
+import logging
 import os
-import platform
-import statistics
 import tempfile
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
-from stream.simulator import Record, SimulationConfig, simulate_history
-from tests.benchmarks import backlog, history
-from tests.benchmarks.measure import Measurement
+from tests.benchmarks import backlog, growth, latency, memory, replay, restore, scaling
+from tests.benchmarks.bench import Bench, Options
+from tests.benchmarks.conditions import conditions
+from tests.benchmarks.process import BenchmarkError
+from tests.benchmarks.report import Report
+from tests.brokers import Broker, choose, names, running
 
-PERIOD = timedelta(days=35)
-"""Longer than the live window, so that shipments also leave it."""
+MEASUREMENTS = {
+    "replay": replay.run,
+    "backlog": backlog.run,
+    "latency": latency.run,
+    "restore": restore.run,
+    "memory": memory.run,
+    "growth": growth.run,
+    "scaling": scaling.run,
+}
 
-SELLERS = 300
+_HELP = {
+    "events": "events of our own subjects",
+    "faust_events": "events of plain Faust, which is slow; events/s are compared",
+    "quix_events": "events of Quix Streams; best a multiple of its 10,000 per checkpoint",
+    "rounds": "times that each subject is measured",
+    "sellers": "sellers of the history",
+    "partitions": "partitions of each topic",
+    "rate": "events per second of the latency's feed",
+    "seconds": "seconds of that feed",
+}
 
 
 def main() -> None:
-    """Run the measurements and print a line for each: the median of the rounds, and their spread."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
-    parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--only", choices=["replay", "backlog"])
-    options = parser.parse_args()
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {options.events:,} events, {SELLERS} sellers")
-    if options.only != "backlog":
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "history.ndjson"
-            with file.open("wb") as lines:
-                for record in _simulated(options.events, datetime(2026, 11, 1, tzinfo=UTC)):
-                    lines.write(record.value + b"\n")
-            _report("replay, one core", options.rounds, history.measurements(file, options.events))
-    if options.only != "replay":
-        with backlog.prepared(_simulated(options.events, datetime.now(UTC)), options.partitions) as prepared:
-            _report(f"backlog on {prepared.broker_name}", options.rounds, prepared.measurements())
+    """Run the measurements; each prints a section of the report."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
+    for name, default in Options()._asdict().items():
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, type=type(default), default=default, help=f"{_HELP[name]} [{default:,}]")
+    parser.add_argument("--only", choices=MEASUREMENTS, nargs="+", default=list(MEASUREMENTS), metavar="NAME")
+    parser.add_argument("--out", type=Path, help="Markdown file to write the report to")
+    # It speaks of what it finds out by itself a moment later, such as who leads a new topic.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    arguments = vars(parser.parse_args())
+    only, out = arguments.pop("only"), arguments.pop("out")
+    options, report = Options(**arguments), Report()
 
+    kind = choose(os.environ).kinds[0]
+    report.say("# Benchmarks")
+    chosen = [[name.replace("_", " "), f"{value:,}"] for name, value in options._asdict().items()]
+    report.table(["condition", ""], [*conditions(), ["broker", names()[kind]], *chosen])
+    report.say("Histories are of 35 days and without scans, which only our own worker would read.")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vtr-benchmark-")))
 
-def _simulated(events: int, end: datetime) -> Iterator[Record]:
-    return simulate_history(SimulationConfig(seed=1, sellers=SELLERS, start=end - PERIOD, end=end), events)
+        @cache
+        def broker() -> Broker:
+            return stack.enter_context(running(kind))
 
-
-def _report(title: str, rounds: int, measurements: dict[str, Callable[[], Measurement]]) -> None:
-    print(f"\n{title}\n{'':<34}{'events/s':>10}  {'spread':>17}  {'CPU µs/event':>12}  {'peak MB':>8}  {'of limit':>8}")
-    results: dict[str, list[Measurement]] = {name: [] for name in measurements}
-    for _ in range(rounds):
-        for name, measure in measurements.items():
-            results[name].append(measure())
-    limit = 0.0
-    for name, measured in results.items():
-        rates = [each.events / each.seconds for each in measured]
-        median = statistics.median(rates)
-        limit = limit or median
-        cpu = statistics.median(each.cpu_seconds / each.events * 1e6 for each in measured)
-        spread = f"{min(rates):,.0f}–{max(rates):,.0f}"
-        peak = max(each.peak_mb for each in measured)
-        print(f"{name:<34}{median:>10,.0f}  {spread:>17}  {cpu:>12.1f}  {peak:>8.0f}  {median / limit:>8.0%}")
+        bench = Bench(options, report, folder, broker)
+        for name in only:
+            try:
+                MEASUREMENTS[name](bench)
+            except BenchmarkError as error:
+                report.say(f"**{name} was not measured**: {error}")
+            if out is not None:
+                report.save(out)
 
 
 if __name__ == "__main__":

@@ -1,139 +1,147 @@
-"""A worker on a full backlog, against a consumer that only reads and decodes it."""
+"""Workers on a full backlog: ours, the same job in other frameworks, and a consumer that only reads and decodes."""
 
 import asyncio
-import contextlib
-import os
-import subprocess
+import importlib
+import json
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.util import find_spec
 from itertools import count
+from pathlib import Path
+from typing import Protocol, cast
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import NewTopic
 
-from stream.events import decode
-from stream.feed import connected_feed
-from stream.kafka import TopicPartition, end_offsets
-from stream.settings import Settings, bootstrap_servers
-from stream.simulator import Record
-from stream.topics import create_topics
-from tests.benchmarks.measure import Measurement, reaped
-from tests.brokers import choose, running
+from stream.kafka import connected_admin, connected_consumer, end_offsets
+from stream.settings import bootstrap_servers
+from tests.benchmarks import limit, worker
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.expected import peer_counts, require
+from tests.benchmarks.history import Dataset, apart
+from tests.benchmarks.measure import Measurement, interleaved
+from tests.benchmarks.peers.job import Job
+from tests.benchmarks.process import Process
+from tests.benchmarks.watch import Watch, measured, watching
+from tests.brokers import Broker
 
-POLL = 0.05
-"""Seconds between two looks at how far a worker is: the error of a measurement."""
+LIMIT = "aiokafka, read and decode (limit)"
+FAUST = "plain Faust, memory store"
+QUIX = "Quix Streams, RocksDB store"
+
+_PACKAGES = {"plain_faust": "faust", "quix_streams": "quixstreams"}
+"""What the modules in the folder of peers need."""
+
+_runs = count(1)
 
 
-class Prepared:
-    """A broker whose input topics hold the history."""
+class Peer(Protocol):
+    """What a peer's module has."""
 
-    def __init__(self, broker_name: str, url: str, partitions: int, events: int) -> None:
-        self.broker_name = broker_name
-        self._url = url
-        self._partitions = partitions
-        self._events = events
-        self._numbers = count(1)
+    def changelogs(self, job: Job) -> tuple[str, ...]:
+        """What the names of its changelog topics start with."""
 
-    def measurements(self) -> dict[str, Callable[[], Measurement]]:
-        """The baseline first."""
-        return {
-            "aiokafka, read and decode (limit)": self._read_only,
-            "worker, memory store": lambda: self._worker("memory"),
-            "worker, RocksDB store": lambda: self._worker("rocksdb"),
-        }
+    def final_counts(self, changelog: Mapping[bytes, bytes]) -> dict[str, tuple[int, int]]:
+        """Counted and valid of each scope, from the latest records of its changelogs."""
 
-    def _inputs(self) -> list[TopicPartition]:
-        return [TopicPartition(topic, p) for topic in Settings().input_topics for p in range(self._partitions)]
 
-    def _read_only(self) -> Measurement:
-        started, cpu = time.perf_counter(), time.process_time()
-        asyncio.run(self._read())
-        return Measurement(self._events, time.perf_counter() - started, time.process_time() - cpu, 0)
+def run(bench: Bench) -> None:
+    """All of them in one run. Slow ones get fewer events, of a history of as many sellers and days."""
+    options, report = bench.options, bench.report
+    dataset = bench.dataset(bench.history(options.events, options.sellers))
+    subjects: dict[str, Callable[[], Measurement]] = {
+        LIMIT: lambda: asyncio.run(read_and_decode(dataset, bench.folder)),
+        "worker, memory store": lambda: asyncio.run(worker.on_backlog(dataset, bench.folder, store="memory")),
+        "worker, RocksDB store": lambda: asyncio.run(worker.on_backlog(dataset, bench.folder, store="rocksdb")),
+    }
+    left_out = []
+    for name, module, events in (
+        (FAUST, "plain_faust", options.faust_events),
+        (QUIX, "quix_streams", options.quix_events),
+    ):
+        reason = missing(module, bench.broker)
+        if reason is None:
+            subjects[name] = partial(_peer, module, bench.dataset(bench.history(events, options.sellers)), bench.folder)
+        else:
+            left_out.append(f"{name} was left out: {reason}.")
+    report.say("## Backlog")
+    report.say(
+        "Without the start of processes and groups. All changelogs are on, and the final counts of all subjects were "
+        "checked. Slow subjects get fewer events; what is compared is events/s. The peers do the simple part of the "
+        "job only: `tests/benchmarks/peers/__init__.py` says what they leave out.",
+        *left_out,
+    )
+    report.rates(interleaved(subjects, options.rounds), {"of limit": LIMIT, "× Faust": FAUST})
 
-    async def _read(self) -> None:
-        consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers(self._url), auto_offset_reset="earliest")
-        await consumer.start()
-        consumer.assign(self._inputs())
-        left = self._events
-        while left:
-            for records in (await consumer.getmany(timeout_ms=1000, max_records=4000)).values():
-                for record in records:
-                    decode(record.value)
-                left -= len(records)
-        await consumer.stop()
 
-    def _worker(self, store: str) -> Measurement:
-        """From the worker's first committed offsets on: what comes before is Faust's start and the group's."""
-        name = f"bench{next(self._numbers)}"
-        settings = Settings(
-            broker=self._url,
-            partitions=self._partitions,
-            group=name,
-            metrics_topic=f"{name}-metrics",
-            alerts_topic=f"{name}-alerts",
-            dead_letters_topic=f"{name}-dead-letters",
-        )
-        asyncio.run(create_topics(settings))
-        with tempfile.TemporaryDirectory() as folder:
-            environment = os.environ | {
-                "VTR_BROKER": self._url,
-                "VTR_GROUP": name,
-                "VTR_METRICS_TOPIC": settings.metrics_topic,
-                "VTR_ALERTS_TOPIC": settings.alerts_topic,
-                "VTR_DEAD_LETTERS_TOPIC": settings.dead_letters_topic,
-                "VTR_STORE": store,
-                "VTR_DATA_DIR": folder,
-                "VTR_WEB_PORT": "0",
-                "VTR_SESSION_TIMEOUT": "6",
-                "VTR_LOG_LEVEL": "warning",
-            }
-            process = subprocess.Popen([sys.executable, "-m", "stream", "run"], env=environment)
-            try:
-                seconds = asyncio.run(self._until_done(settings, process))
-            finally:
-                process.terminate()
-            return reaped(process, self._events, seconds)
+def missing(module: str, broker: Broker) -> str | None:
+    """Why a peer cannot be measured here; None where it can."""
+    if find_spec(_PACKAGES[module]) is None:
+        return f"the package {_PACKAGES[module]} is not installed (`pip install '.[bench]'`)"
+    if module == "quix_streams" and broker.is_embedded:
+        return "it asks for settings of topics that the embedded broker does not tell"
+    return None
 
-    async def _until_done(self, settings: Settings, process: "subprocess.Popen[bytes]") -> float:
-        changelog = [TopicPartition(settings.changelog_topic, p) for p in range(self._partitions)]
-        ends = await end_offsets(self._url, self._inputs())
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers(self._url))
-        consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers(self._url))
-        await admin.start()
-        await consumer.start()
+
+def _peer(module: str, dataset: Dataset, folder: Path) -> Measurement:
+    return asyncio.run(peer_worker(module, dataset, folder))
+
+
+async def read_and_decode(dataset: Dataset, folder: Path) -> Measurement:
+    """The limit."""
+    settings = dataset.settings
+    topics = [part for topic in settings.input_topics for part in (topic, str(settings.partitions))]
+    (broker,) = bootstrap_servers(settings.broker)
+    command = [sys.executable, "-m", limit.__name__, broker, str(dataset.events), *topics]
+    process = Process(command, folder / "limit.log", {})
+    try:
+        await process.says(limit.DONE)
+        seconds, cpu_seconds = map(float, process.output().partition(limit.DONE)[2].split())
+        return Measurement(dataset.events, seconds, cpu_seconds, process.usage().peak_mb)
+    finally:
+        process.stop()
+
+
+async def peer_worker(name: str, dataset: Dataset, folder: Path) -> Measurement:
+    """A peer, its counts checked at the end."""
+    peer = cast("Peer", importlib.import_module(f"tests.benchmarks.peers.{name}"))
+    settings = dataset.settings
+    group = f"{name}-{next(_runs)}"
+    (broker,) = bootstrap_servers(settings.broker)
+    job = Job(
+        broker=broker,
+        group=group,
+        partitions=settings.partitions,
+        shipped_topic=settings.order_shipped_topic,
+        uploaded_topic=settings.tracking_uploaded_topic,
+        alerts_topic=f"{group}-alerts",
+        data_dir=str(folder / group),
+    )
+    async with connected_admin(settings.broker) as admin:
+        await admin.create_topics([NewTopic(job.alerts_topic, settings.partitions, 1)])
+    async with watching(settings.broker, group, peer.changelogs(job)) as watch:
+        command = [sys.executable, "-m", "tests.benchmarks.peers", name, json.dumps(job)]
+        process = Process(command, folder / f"{group}.log", {})
         try:
-            while not any((await consumer.end_offsets(changelog)).values()):
-                if process.poll() is not None:
-                    raise RuntimeError("the worker has ended")
-                await asyncio.sleep(POLL)
-            started = last = time.perf_counter()
-            written = 0
-            while True:
-                now_written = sum((await consumer.end_offsets(changelog)).values())
-                if now_written != written:
-                    written, last = now_written, time.perf_counter()
-                with contextlib.suppress(KeyError):
-                    committed = await admin.list_consumer_group_offsets(settings.group)
-                    if all(committed[tp].offset == end for tp, end in ends.items() if end):
-                        return last - started
-                await asyncio.sleep(POLL)
+            measurement = await measured(watch, dataset.ends, process, first=getattr(peer, "FIRST", None))
+            counts = peer.final_counts(await _latest(watch, settings.broker))
+            require(counts, apart(peer_counts, dataset.file))
         finally:
-            await consumer.stop()
-            await admin.close()
+            process.stop()
+    return measurement
 
 
-@contextmanager
-def prepared(records: Iterable[Record], partitions: int) -> Iterator[Prepared]:
-    """Apache Kafka where it can be had, else the embedded broker, filled with the records."""
-    with running(choose(os.environ).kinds[0]) as broker:
-        settings = Settings(broker=broker.url, partitions=partitions)
-
-        async def fill() -> int:
-            await create_topics(settings)
-            async with connected_feed(broker.url, settings) as feed:
-                return await feed.send(records)
-
-        yield Prepared(broker.name, broker.url, partitions, asyncio.run(fill()))
+async def _latest(watch: Watch, broker: str) -> dict[bytes, bytes]:
+    """The latest record of each key of the changelogs."""
+    partitions = await watch.changelog()
+    ends = await end_offsets(broker, partitions)
+    latest: dict[bytes, bytes] = {}
+    async with connected_consumer(broker) as consumer:
+        consumer.assign(partitions)
+        unread = {partition for partition, end in ends.items() if end > 0}
+        while unread:
+            for records in (await consumer.getmany(timeout_ms=1000)).values():
+                for record in records:
+                    latest[record.key] = record.value
+            unread = {partition for partition in unread if await consumer.position(partition) < ends[partition]}
+    return latest

@@ -1,22 +1,113 @@
-"""Replay of a file, pinned to one core, against a loop that only reads and decodes it."""
+"""A seeded history: simulated once into a file, and sent from there into topics as often as it is needed."""
 
-import sys
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal, NamedTuple, ParamSpec, TypeVar
 
-from tests.benchmarks.measure import Measurement, run_to_end
+import msgspec
 
-_ON_ONE_CORE = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
+from stream.feed import connected_feed
+from stream.kafka import TopicPartition, end_offsets
+from stream.settings import Settings
+from stream.simulator import Record, SimulationConfig, simulate_history
+from stream.topics import create_topics
 
-_DECODE = (
-    _ON_ONE_CORE + "import sys; from stream.events import decode; [decode(line) for line in open(sys.argv[1], 'rb')]"
-)
-_REPLAY = _ON_ONE_CORE + "import sys; sys.argv[0] = 'vtr'; from stream.cli import main; main()"
+PERIOD = timedelta(days=35)
+"""Longer than the live window, so that shipments also leave it."""
+
+SEED = 1
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-def measurements(file: Path, events: int) -> dict[str, Callable[[], Measurement]]:
-    """The baseline first. Whole processes, interpreter start included."""
-    return {
-        "read and decode alone (limit)": lambda: run_to_end([sys.executable, "-c", _DECODE, str(file)], events),
-        "vtr replay": lambda: run_to_end([sys.executable, "-c", _REPLAY, "replay", str(file)], events),
-    }
+class Dataset(NamedTuple):
+    """A history in topics: where, how many events, and where each partition ends (those without events left out)."""
+
+    settings: Settings
+    file: Path
+    events: int
+    ends: dict[TopicPartition, int]
+
+
+def apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function in a process of its own: what it needs of memory must not show in what is measured next."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *args, **kwargs).result()
+
+
+def simulate(events: int, sellers: int, file: Path) -> Path:
+    """Simulate a history that ends now into a file, one event per line in order of arrival, in another process."""
+    return apart(_simulate, events, sellers, file)
+
+
+def _simulate(events: int, sellers: int, file: Path) -> Path:
+    end = datetime.now(UTC).replace(microsecond=0)
+    config = SimulationConfig(seed=SEED, sellers=sellers, start=end - PERIOD, end=end, scanned=0)
+    with file.open("wb") as lines:
+        for record in simulate_history(config, events):
+            lines.write(record.value + b"\n")
+    return file
+
+
+def split(file: Path, events: int) -> tuple[Path, Path]:
+    """Two files: the history's first events, that many, and the others."""
+    head, tail = file.with_suffix(".head"), file.with_suffix(".tail")
+    with file.open("rb") as lines, head.open("wb") as first, tail.open("wb") as others:
+        first.writelines(islice(lines, events))
+        others.writelines(lines)
+    return head, tail
+
+
+def topics(broker: str, name: str, partitions: int) -> Settings:
+    """Settings with input topics of their own, and none for scans: histories have none, for the peers read none."""
+    return Settings(
+        broker=broker,
+        partitions=partitions,
+        group=f"{name}-fill",
+        order_shipped_topic=f"{name}-order-shipped",
+        tracking_uploaded_topic=f"{name}-tracking-uploaded",
+        tracking_scanned_topic="",
+        metrics_topic=f"{name}-fill-metrics",
+        alerts_topic=f"{name}-fill-alerts",
+        dead_letters_topic=f"{name}-fill-dead-letters",
+    )
+
+
+def produce(file: Path, settings: Settings) -> Dataset:
+    """Create the topics of the settings and send the history into its input topics, in another process."""
+    return apart(_produce, file, settings)
+
+
+class _Line(msgspec.Struct):
+    type: Literal["order-shipped", "tracking-uploaded", "tracking-scanned"]
+    seller_id: str
+
+
+def _produce(file: Path, settings: Settings) -> Dataset:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics have no leader yet, and it tries again
+
+    async def send() -> Dataset:
+        await create_topics(settings)
+        async with connected_feed(settings.broker, settings) as feed:
+            events = await feed.send(_records(file))
+        inputs = [TopicPartition(topic, p) for topic in settings.input_topics for p in range(settings.partitions)]
+        ends = await end_offsets(settings.broker, inputs)
+        return Dataset(settings, file, events, {partition: end for partition, end in ends.items() if end})
+
+    return asyncio.run(send())
+
+
+def _records(file: Path) -> Iterator[Record]:
+    decode = msgspec.json.Decoder(_Line).decode
+    now = datetime.now(UTC)
+    with file.open("rb") as lines:
+        for line in lines:
+            what = decode(line)
+            yield Record(what.type, what.seller_id.encode(), line[:-1], now)

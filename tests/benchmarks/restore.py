@@ -1,0 +1,124 @@
+"""How long a worker takes from its start until it is at work again, by where it finds its shipments.
+
+At work is: an event that waits in each partition when it starts has come through, so that the partition's changelog
+has grown. Starting Python and Faust and joining the group is in all of the figures; a start that has nothing to restore
+shows how much of them that is.
+"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
+
+from stream.settings import Settings, bootstrap_servers
+from stream.topics import create_topics
+from tests.benchmarks import worker
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.expected import now
+from tests.benchmarks.history import Dataset, topics
+from tests.benchmarks.measure import Spread, interleaved
+from tests.benchmarks.shop import Shop
+from tests.benchmarks.watch import growth, measured, watching
+
+MEMORY = "memory store, from the changelog"
+LOST = "RocksDB store, folder lost"
+_FROM_CHANGELOG = (MEMORY, LOST)
+
+_parcels = count(1)
+
+
+class _Start(NamedTuple):
+    seconds: float
+    records: int
+
+
+def run(bench: Bench) -> None:
+    """A worker fills a changelog; then others start from it."""
+    options, folder = bench.options, bench.folder
+    dataset = bench.dataset(bench.history(options.events, options.sellers))
+    empty = asyncio.run(_with_nothing(topics(bench.broker.url, "restore-nothing", options.partitions), folder))
+    memory, rocks = (asyncio.run(_filled(dataset, folder, store)) for store in ("memory", "rocksdb"))
+    starts = interleaved(
+        {
+            "nothing to restore": lambda: asyncio.run(_start(empty, folder)),
+            MEMORY: lambda: asyncio.run(_start(memory, folder)),
+            "RocksDB store, folder there": lambda: asyncio.run(_start(rocks, folder)),
+            LOST: lambda: asyncio.run(_start(rocks, folder, lose_folder=True)),
+        },
+        options.rounds,
+    )
+    base = Spread.of([start.seconds for start in starts["nothing to restore"]]).median
+    bench.report.say("## Restore")
+    bench.report.say(
+        "Seconds from the start of a worker until an event of each partition has come through. The rate is that of the "
+        "changelog's records over the seconds beyond a start with nothing to restore."
+    )
+    rows = []
+    for name, rounds in starts.items():
+        spread = Spread.of([start.seconds for start in rounds])
+        beyond = spread.median - base
+        records = rounds[0].records
+        rate = f"{records / beyond:,.0f}" if beyond > 0 and name in _FROM_CHANGELOG else ""
+        rows.append([name, f"{records:,}", f"{spread.median:.2f}", f"{spread.least:.2f}–{spread.most:.2f}", rate])
+    bench.report.table(["", "records", "seconds", "min–max", "records/s"], rows)
+
+
+async def _with_nothing(base: Settings, folder: Path) -> Settings:
+    settings = worker.run_settings(base, folder)
+    await create_topics(settings)
+    return settings
+
+
+async def _filled(dataset: Dataset, folder: Path, store: str) -> Settings:
+    """The settings of a worker that has read the whole backlog and stopped."""
+    settings = worker.run_settings(dataset.settings, folder, store=store)
+    await create_topics(settings)
+    async with watching(settings.broker, settings.group, [settings.changelog_topic]) as watch:
+        process = worker.start(settings, folder)
+        try:
+            await measured(watch, dataset.ends, process)
+        finally:
+            process.stop()
+    return settings
+
+
+async def _start(settings: Settings, folder: Path, *, lose_folder: bool = False) -> _Start:
+    if lose_folder:
+        shutil.rmtree(settings.data_dir)
+    await _leave_an_event_in_each_partition(settings)
+    async with watching(settings.broker, settings.group, [settings.changelog_topic]) as watch:
+        before = await watch.written()
+        started = time.perf_counter()
+        process = worker.start(settings, folder)
+        try:
+            await growth(watch, before, [process], where=all)
+            seconds = time.perf_counter() - started
+        finally:
+            process.stop()
+    return _Start(seconds, sum(before.values()))
+
+
+async def _leave_an_event_in_each_partition(settings: Settings) -> None:
+    parcel = next(_parcels)
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers(settings.broker)) as producer:
+        for shop in _shops(settings):
+            message = shop.ships(parcel, now())
+            await producer.send_and_wait(message.topic, message.value, key=message.key)
+
+
+def _shops(settings: Settings) -> Sequence[Shop]:
+    """A seller in each partition."""
+    partitions = list(range(settings.partitions))
+    shops: dict[int, Shop] = {}
+    for number in count():
+        shop = Shop(settings, f"RESTORED{number}")
+        shops.setdefault(DefaultPartitioner()(shop.key, partitions, partitions), shop)
+        if len(shops) == len(partitions):
+            break
+    return list(shops.values())
