@@ -6,7 +6,6 @@ import pytest
 from msgspec.structs import replace
 
 from stream.policy import Outcome, StandardPolicy, Verdict
-from stream.policy.letters import is_letter
 from stream.settings import Settings
 from stream.shipment import ScanFact, ShippedFact, TrackingFact
 
@@ -73,18 +72,6 @@ def test_a_domestic_letter_counts(country: str) -> None:
 def test_what_is_not_known_to_be_a_cheap_letter_abroad_counts(counting: ShippedFact) -> None:
     assert judge(counting) == VALID
     assert judge(counting, None).outcome is Outcome.AWAITING
-
-
-@pytest.mark.parametrize(
-    "method", ["Brief", " BRIEF ", "Großbrief", "GROSSBRIEF", "lettre verte", "Posta Ordinaria", "large letter"]
-)
-def test_letters(method: str) -> None:
-    assert is_letter(method)
-
-
-@pytest.mark.parametrize("method", [None, "", " ", "Paket", "Briefmarke", "newsletter", "tracked letter"])
-def test_no_letters(method: str | None) -> None:
-    assert not is_letter(method)
 
 
 @pytest.mark.parametrize("shipped", [PARCEL, LETTER, replace(PARCEL, carrier=None)])

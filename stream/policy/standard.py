@@ -4,7 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-from stream.policy.letters import is_letter
+from stream.policy.services import service_class
 from stream.policy.verdict import Outcome, Standard, Verdict
 from stream.settings import Settings
 from stream.shipment import ScanFact, ShippedFact, TrackingFact
@@ -78,5 +78,5 @@ def _is_low_value_letter(shipped: ShippedFact) -> bool:
         and shipped.currency == "EUR"
         and shipped.amount is not None
         and Decimal(shipped.amount) < LETTER_FLOOR
-        and is_letter(shipped.ship_method)
+        and service_class(shipped.carrier, shipped.ship_method) == "letter"
     )
