@@ -15,7 +15,8 @@ from stream.engine.settings import EngineSettings
 from stream.engine.status import Levels
 from stream.engine.window import Agenda, Kinds, Leaf, Span
 from stream.events import Event, Rejection, RejectionCode
-from stream.policy.verdict import Outcome, Policy, Verdict
+from stream.policy.standard import FactPolicy as Policy
+from stream.policy.verdict import Outcome, Verdict
 from stream.records import Alert, Metric, OfficialCounts, Scope, Status, encode_key
 from stream.shipment import (
     DAY,

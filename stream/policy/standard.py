@@ -3,12 +3,16 @@
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from typing import Protocol
 
 from stream.policy.services import service_class
 from stream.policy.verdict import Outcome, Standard, Verdict
 from stream.settings import Settings
 from stream.shipment import ScanFact, ShippedFact, TrackingFact
 from stream.tracking import is_placeholder
+
+THRESHOLD = Fraction(95, 100)
+GRACE_HOURS = 24
 
 NAME = "amazon-2025-01-15"
 """The rules in force since 2025-01-15, when every carrier came to count."""
@@ -25,6 +29,18 @@ _NO_CARRIER = Verdict(Outcome.DEFECT, "no_carrier")
 _VALID = Verdict(Outcome.VALID)
 
 
+class FactPolicy(Protocol):
+    """Rules that judge stored facts."""
+
+    def judge(self, shipped: ShippedFact, tracking: TrackingFact | None, scans: tuple[ScanFact, ...]) -> Verdict:
+        """The verdict on one shipment."""
+        ...
+
+    def standard(self, marketplace: str | None, hour: int) -> Standard:
+        """What a marketplace (None: a seller over all of them) is held to in an hour since 1970 UTC."""
+        ...
+
+
 class StandardPolicy:
     """Counts what the merchant fulfils; valid is a carrier and a number that is no placeholder."""
 
@@ -37,7 +53,8 @@ class StandardPolicy:
     @classmethod
     def of(cls, settings: Settings) -> "StandardPolicy":
         """The policy that the settings describe."""
-        return cls(Fraction(settings.threshold), settings.grace_hours)
+        threshold = THRESHOLD if settings.threshold is None else Fraction(settings.threshold)
+        return cls(threshold, GRACE_HOURS if settings.grace_hours is None else settings.grace_hours)
 
     def standard(self, marketplace: str | None, hour: int) -> Standard:  # noqa: ARG002 - one standard for all
         """The same standard everywhere and always."""

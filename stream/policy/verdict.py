@@ -1,10 +1,12 @@
 """The seam between the engine and the rules: what a policy is asked, and what it answers."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from enum import IntEnum
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
-from stream.shipment import ScanFact, ShippedFact, TrackingFact
+from stream.events import OrderShipped, TrackingScanned, TrackingUploaded
 
 
 class Outcome(IntEnum):
@@ -23,14 +25,16 @@ class Outcome(IntEnum):
 class Verdict(NamedTuple):
     """What the rules say of one shipment.
 
-    ``reason`` is a stable code (None when valid); ``carrier`` is named for defects only, where a seller needs it to
-    find the cause; ``grace_hours`` are whole hours after the shipment's hour, for awaiting ones.
+    ``reason`` is a stable code (None when valid); ``carrier`` is named for defects and awaiting ones only, where a
+    seller needs it to find the cause: its known name, or as the seller gave it. ``grace_hours`` are whole hours after
+    the shipment's hour, for awaiting ones. ``ambiguous``: counted, but the sources leave the rule open.
     """
 
     outcome: Outcome
     reason: str | None = None
     carrier: str | None = None
     grace_hours: int = 0
+    ambiguous: bool = False
 
 
 class Standard(NamedTuple):
@@ -43,8 +47,24 @@ class Standard(NamedTuple):
 class Policy(Protocol):
     """The rules. Pure: the same facts give the same verdict, whenever and in whatever order they came."""
 
-    def judge(self, shipped: ShippedFact, tracking: TrackingFact | None, scans: tuple[ScanFact, ...]) -> Verdict:
-        """The verdict on one shipment."""
+    @property
+    def judges_reuse(self) -> bool:
+        """Whether any rule makes a reused number a defect; only then must the caller know which are."""
+        ...
+
+    def judge(
+        self,
+        shipped: OrderShipped,
+        tracking: TrackingUploaded | None,
+        scans: Sequence[TrackingScanned],
+        entered_at: datetime | None,
+        is_reused: bool,
+    ) -> Verdict:
+        """The verdict on one shipment, by the rules in force when it was shipped.
+
+        ``scans`` has the latest event of each milestone; ``entered_at`` is when the present carrier and number were
+        first entered, None where that is not known; ``is_reused``: another shipment of the seller has the number.
+        """
         ...
 
     def standard(self, marketplace: str | None, hour: int) -> Standard:
