@@ -14,7 +14,7 @@ from stream.events import Money, OrderShipped, TrackingScanned, TrackingUploaded
 from stream.policy.compile import SCANS, CompiledEntry
 from stream.policy.conditions import Conditions, Facts
 from stream.policy.judge import RulesPolicy, is_late, scans_of, utc_day
-from stream.policy.model import Grade
+from stream.policy.model import FULFILLED_GRADE, FULFILLED_SOURCES, Grade
 from stream.policy.money import Rates
 from stream.policy.verdict import Outcome, Verdict
 from stream.policy.words import (
@@ -124,7 +124,8 @@ class _Explanation:
 
     def _exemption(self) -> str | None:
         if self._shipped.fulfilled_by != "merchant":
-            self._step("fulfilled_by", "applies", "the marketplace fulfils it, so it never counts", ("S1", "S3"), "A")
+            text = "the marketplace fulfils it, so it never counts"
+            self._step("fulfilled_by", "applies", text, FULFILLED_SOURCES, FULFILLED_GRADE)
             return "marketplace_fulfilled"
         self._step("fulfilled_by", "passed", "the merchant fulfils it")
         for rule in self._entry.entry.exempt:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from stream.events import OrderShipped, TrackingScanned, TrackingUploaded
@@ -18,6 +18,8 @@ from stream.tracking.numbers import compact
 
 _HOURS_A_DAY = 24
 _EPOCH_DAY = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
+
+_ORDINALS = date.max.toordinal() + 1
 
 _MOST_KINDS = 50_000
 """Kinds of shipment that are remembered, half a kilobyte each. Sellers write carriers and methods as they like, so
@@ -46,7 +48,7 @@ class Timeline:
         self._rates = rates
         self._by_promise = by_promise
         self._periods: dict[tuple[int, int], Period] = {}
-        self._by_day: dict[tuple[int, int], Period] = {}
+        self._by_day: dict[int, Period] = {}
 
     def on(self, day: int) -> CompiledEntry:
         """The entry in force on a day (:meth:`datetime.date.toordinal`)."""
@@ -59,16 +61,18 @@ class Timeline:
 
     def period(self, shipped: OrderShipped) -> Period:
         """The rules and the rates that a shipment falls under."""
-        ship_day = utc_day(shipped.shipped_at)
-        promised = shipped.promised_delivery_by
-        day = ship_day if promised is None or not self._by_promise else utc_day(promised)
-        period = self._by_day.get((day, ship_day))
+        shipped_at = shipped.shipped_at
+        day = ship_day = shipped_at.toordinal() if shipped_at.tzinfo is UTC else utc_day(shipped_at)
+        if self._by_promise and shipped.promised_delivery_by is not None:
+            day = utc_day(shipped.promised_delivery_by)
+        both = day * _ORDINALS + ship_day  # quicker to look up than a pair
+        period = self._by_day.get(both)
         if period is None:
             if len(self._by_day) >= _MOST_DAYS:
                 self._by_day.clear()
             entry = self.on(day)
             same = (entry.entry.first_day, self._rates.period(ship_day))
-            period = self._by_day[day, ship_day] = self._periods.setdefault(same, Period(entry, ship_day))
+            period = self._by_day[both] = self._periods.setdefault(same, Period(entry, ship_day))
         return period
 
 
@@ -83,6 +87,7 @@ class RulesPolicy:
         }
         self.families = families
         self.rates = rates
+        self._compiled = compiled
         default = compiled[DEFAULT]
         self._default = Timeline(default, rates, by_promise=False)
         self._timelines = {
@@ -100,6 +105,10 @@ class RulesPolicy:
         file = Path(settings.policy_file) if settings.policy_file else None
         overrides = Overrides(settings.threshold, settings.grace_hours, settings.valid_when)
         return cls(load_families(rates.currencies, file), rates, overrides)
+
+    def entries(self, family: str) -> Sequence[CompiledEntry]:
+        """The entries of a family in order. Raises KeyError."""
+        return self._compiled[family]
 
     def timeline(self, marketplace: str | None) -> Timeline:
         """The dated rules of a marketplace; None, or one without rules of its own: the default family's."""

@@ -25,6 +25,10 @@ ExemptReason = Literal[
 ]
 """Why a shipment is left out. ``origin_not_covered`` stands for a route of which either end is not covered."""
 
+FULFILLED_SOURCES = ("S1", "S3")
+FULFILLED_GRADE: Grade = "A"
+"""What the marketplace fulfils never counts, whatever the rules: VTR is of what the merchant ships."""
+
 Text = Annotated[str, Meta(min_length=1)]
 Sources = Annotated[tuple[Text, ...], Meta(min_length=1)]
 
@@ -79,29 +83,30 @@ class Reuse(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     open: Text | None = None
 
 
-class Exemption(Conditions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Rule(Conditions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Conditions, and where the rule is from."""
+
+    source: Sources
+    grade: Grade
+
+
+class Exemption(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Shipments that are left out of numerator and denominator."""
 
     reason: ExemptReason
-    source: Sources
-    grade: Grade
     note: Text | None = None
 
 
-class OpenQuestion(Conditions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OpenQuestion(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Shipments that count, flagged, because the sources leave open whether they do. ``open`` says what is open."""
 
     open: Text
-    source: Sources
-    grade: Grade
 
 
-class ScanRule(Conditions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ScanRule(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which scans shipments need where validity is by scan. Of several rules the first that applies holds."""
 
     needs: Annotated[tuple[ScanKind, ...], Meta(min_length=1)]
-    source: Sources
-    grade: Grade
     note: Text | None = None
 
 

@@ -49,7 +49,7 @@ def _conditions(rule: Conditions) -> Iterator[tuple[str, str]]:
     if rule.not_ship_to:
         yield "not_ship_to", f"to elsewhere than {_or(rule.not_ship_to)}"
     if rule.services:
-        yield "services", f"sent by {_or([_SERVICES[service] for service in rule.services])}"
+        yield "services", f"sent as {_or([_SERVICES[service] for service in rule.services])}"
     if rule.ship_methods:
         yield "ship_methods", f"with the ship method {_or(rule.ship_methods)}"
     if rule.not_ship_methods:
@@ -72,6 +72,18 @@ def needs_words(needs: tuple[ScanKind, ...]) -> str:
     return " and ".join(_NEEDS[kind] for kind in needs)
 
 
+def valid_words(entry: CompiledEntry) -> str:
+    """What makes tracking valid, in words."""
+    validity = entry.entry.validity
+    text = "carrier and number are given, the number can be one of the carrier's, and it was not entered after delivery"
+    if entry.valid_when == "tracking":
+        return f"{text}; scans are not asked for"
+    return (
+        f"{text}; the first scan may be missing for {validity.scan_grace_hours} hours, all that are needed for "
+        f"{validity.second_scan_grace_hours}"
+    )
+
+
 def unknown_carrier_words(entry: CompiledEntry) -> str:
     """What becomes of unknown carriers, in words."""
     return _UNKNOWN_CARRIERS[entry.entry.unknown_carrier.treatment]
@@ -92,7 +104,12 @@ def dates_words(entry: CompiledEntry) -> str:
 
 def source_words(grade: Grade, sources: tuple[str, ...]) -> str:
     """Where a rule is from, and how good that is."""
-    return f"[{grade}: {GRADES[grade]}; {', '.join(sources)}]"
+    return f"[{', '.join((grade, *sources))}]"
+
+
+def grades_words() -> str:
+    """What the grades mean."""
+    return "; ".join(f"{grade}: {meaning}" for grade, meaning in GRADES.items())
 
 
 def source_address(source: str) -> str | None:
