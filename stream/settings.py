@@ -66,13 +66,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         None
     )
     rates_file: Annotated[
-        FilePath | None, Meta(description="CSV file with reference rates in place of the product's own")
+        FilePath | None, Meta(description="CSV file with reference rates, in place of the product's own")
     ] = None
     valid_when: Annotated[
         Literal["tracking", "scan"] | None,
-        Meta(description="whether a tracking number is enough, or needs the carrier's scans"),
+        Meta(description="whether a tracking number is enough or needs scans, in place of the rules' own"),
     ] = None
-    threshold: Annotated[Level | None, Meta(description="below this VTR a scope is breached")] = None
+    threshold: Annotated[
+        Level | None, Meta(description="below this VTR a scope is breached, in place of the rules' own")
+    ] = None
     at_threshold: Annotated[Literal["pass", "fail"], Meta(description="what a VTR exactly on the threshold means")] = (
         "pass"
     )
@@ -84,7 +86,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, Meta(ge=0, le=1_000_000, description="below this many counted shipments the status stays what it was")
     ] = 20
     grace_hours: Annotated[
-        GraceHours | None, Meta(description="hours a shipment may lack tracking before it is a defect")
+        GraceHours | None,
+        Meta(description="hours a shipment may lack tracking before it is a defect, in place of the rules' own"),
     ] = None
     lag_days: Annotated[
         int, Meta(ge=0, le=60, description="days between the end of the marketplace's own window and today")

@@ -258,6 +258,8 @@ def all_settings(draw: st.DrawFn) -> Settings:
 
 
 def rules_of(settings: Settings) -> Rules:
+    assert settings.threshold is not None
+    assert settings.grace_hours is not None
     return Rules(
         threshold=Fraction(settings.threshold),
         warn=Fraction(settings.warn_level),
@@ -291,6 +293,7 @@ def cases(draw: st.DrawFn, *, longest: timedelta = 34 * DAY, most: int = 30) -> 
     """
     settings = draw(all_settings())
     end = draw(ends())
+    assert settings.grace_hours is not None
     history = draw(lines(end, settings.grace_hours, settings.lag_days, most=most))
     repeated = draw(st.lists(st.sampled_from(history), max_size=4))
     arriving = draw(st.permutations([*history, *repeated]))

@@ -54,13 +54,13 @@ def _option(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         metadata = metadata.type
     types = metadata.types if isinstance(metadata, inspect.UnionType) else (metadata,)
     choices = next((kind.values for kind in types if isinstance(kind, inspect.LiteralType)), ())
-    default = "the rules' own" if field.default is None else field.default
+    default = "" if field.default is None else f"  [default: {field.default}]"
     return click.option(
         f"--{name.replace('_', '-')}",
         *_SHORTER.get(name, ()),
         name,
         metavar="|".join(map(str, choices)) if choices else _METAVARS.get(name, "VALUE"),
-        help=f"{description[:1].upper()}{description[1:]}  [default: {default}]",
+        help=f"{description[:1].upper()}{description[1:]}{default}",
     )
 
 

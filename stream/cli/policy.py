@@ -185,11 +185,14 @@ def _wrapped(text: str) -> list[str]:
 
 def _sources(entry: CompiledEntry) -> list[str]:
     rules = entry.entry
-    settings = [rules.threshold.source, rules.grace.source, rules.validity.source, rules.unknown_carrier.source]
     listed: tuple[Rule, ...] = (*rules.exempt, *rules.ambiguous, *rules.scans)
-    reuse = [] if rules.reuse is None else [rules.reuse.source]
     named = {
         *FULFILLED_SOURCES,
-        *(source for each in (*settings, *reuse, *(rule.source for rule in listed)) for source in each),
+        *rules.threshold.source,
+        *rules.grace.source,
+        *rules.validity.source,
+        *rules.unknown_carrier.source,
+        *(() if rules.reuse is None else rules.reuse.source),
+        *(source for rule in listed for source in rule.source),
     }
     return sorted(named, key=lambda source: (source_address(source) is None, source[:1], len(source), source))
