@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal, TypedDict, Unpack
 
 from stream.events import Milestone, Money, OrderShipped, TrackingScanned, TrackingUploaded
 from stream.policy import Outcome, RulesPolicy, Verdict
@@ -24,37 +23,30 @@ def at(day: str) -> datetime:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-class Fields(TypedDict, total=False):
-    """What an order is given beside its value."""
-
-    fulfilled_by: Literal["merchant", "marketplace"]
-    carrier: str | None
-    ship_method: str | None
-    ship_from: str | None
-    ship_to: str | None
-    promised_delivery_by: datetime | None
+Fields = dict[str, object]
+"""What an order is given beside its value."""
 
 
-def order(marketplace: str, on: str, value: str | None = "100 EUR", **fields: Unpack[Fields]) -> OrderShipped:
+def order(marketplace: str, on: str, value: str | None = "100 EUR", /, **fields: object) -> OrderShipped:
     """A parcel by UPS that the merchant shipped on a day; ``value`` such as ``19.99 EUR``."""
     shipped_at = at(on)
-    usual: Fields = {
-        "carrier": "UPS",
-        "ship_method": "Standard",
-        "promised_delivery_by": shipped_at + timedelta(days=3),
-    }
     amount, currency = value.split() if value else ("0", "EUR")
-    return OrderShipped(
+    shipped = OrderShipped(
         event_id="e1",
         event_time=shipped_at,
         seller_id="A1",
         order_id="028-1234567-7654321",
         shipment_id="028-1234567-7654321",
         marketplace=marketplace,
-        shipped_at=shipped_at,
+        carrier="UPS",
+        ship_method="Standard",
         order_value=Money(Decimal(amount), currency) if value else None,
-        **{**usual, **fields},
+        shipped_at=shipped_at,
+        promised_delivery_by=shipped_at + timedelta(days=3),
     )
+    for name, given in fields.items():
+        setattr(shipped, name, given)
+    return shipped
 
 
 def upload(shipped: OrderShipped, number: str | None = NUMBER, carrier: str | None = None) -> TrackingUploaded:

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from stream.policy import Outcome
-from tests.policy.facts import POLICY, at, fate, judge, order
+from tests.policy.facts import POLICY, Fields, at, fate, judge, order
 
 
 def hour(day: str) -> int:
@@ -37,7 +37,7 @@ def test_without_a_promise_japans_floor_is_by_the_ship_time() -> None:
 
 
 def test_japans_floor_for_sellers_abroad_is_open() -> None:
-    abroad = {"ship_from": "CN", "ship_to": "JP"}
+    abroad: Fields = {"ship_from": "CN", "ship_to": "JP"}
     assert fate(order("JP", "2023-01-01", "999 JPY", **abroad)) == "low_value", "below either floor"
     assert fate(order("JP", "2023-01-01", "1500 JPY", **abroad)) == "ambiguous"
     assert fate(order("JP", "2023-01-01", "2000 JPY", **abroad)) == "counted"
@@ -56,8 +56,8 @@ def test_japans_floor_for_sellers_abroad_is_open() -> None:
         ({"ship_to": "US"}, "ambiguous"),
     ],
 )
-def test_canada(fields: dict[str, str], expected: str) -> None:
-    route = {"ship_from": "CA", "ship_to": "CA"}
+def test_canada(fields: Fields, expected: str) -> None:
+    route: Fields = {"ship_from": "CA", "ship_to": "CA"}
     assert fate(order("CA", "2025-06-01", "80 CAD", **route | fields)) == expected
 
 
@@ -73,8 +73,8 @@ def test_canada(fields: dict[str, str], expected: str) -> None:
         ("49.99 AUD", {"ship_from": "NZ"}, "counted"),
     ],
 )
-def test_australia(value: str, fields: dict[str, str], expected: str) -> None:
-    route = {"ship_from": "AU", "ship_to": "AU"}
+def test_australia(value: str, fields: Fields, expected: str) -> None:
+    route: Fields = {"ship_from": "AU", "ship_to": "AU"}
     assert fate(order("AU", "2021-04-15", value, **route | fields)) == expected
 
 

@@ -3,11 +3,11 @@
 import pytest
 
 from stream.policy import Outcome
-from tests.policy.facts import fate, judge, order
+from tests.policy.facts import Fields, fate, judge, order
 
 NINE = ["DE", "FR", "IT", "ES", "NL", "PT", "PL", "AT", "SE"]
-LETTER = {"carrier": "Deutsche Post", "ship_method": "Großbrief"}
-BRITISH_LETTER = {"carrier": "Royal Mail", "ship_method": "2nd Class Letter"}
+LETTER: Fields = {"carrier": "Deutsche Post", "ship_method": "Großbrief"}
+BRITISH_LETTER: Fields = {"carrier": "Royal Mail", "ship_method": "2nd Class Letter"}
 
 
 # --- Letters and cheap parcels across a border, since 2025-01-15 -----------------------------------------------------
@@ -83,7 +83,7 @@ def test_the_limit_converts_at_the_latest_rate_not_after_shipping() -> None:
 @pytest.mark.parametrize("marketplace", ["UK", "DE", "FR", "IT", "ES", "NL", "PL", "SE"])
 def test_carriers_before_and_after(marketplace: str) -> None:
     home = "GB" if marketplace == "UK" else marketplace
-    unknown = {"carrier": "Made Up Post", "ship_from": home, "ship_to": home}
+    unknown: Fields = {"carrier": "Made Up Post", "ship_from": home, "ship_to": home}
     before = judge(order(marketplace, "2025-01-14T23:59:59", **unknown))
     assert before == (Outcome.EXEMPT, "carrier_not_integrated", None, 0, False)
     assert judge(order(marketplace, "2025-01-15T00:00:00", **unknown)).outcome is Outcome.VALID
@@ -93,7 +93,7 @@ def test_carriers_before_and_after(marketplace: str) -> None:
 
 
 def test_across_a_border_before_and_after() -> None:
-    route = {"ship_from": "GB", "ship_to": "FR"}
+    route: Fields = {"ship_from": "GB", "ship_to": "FR"}
     assert fate(order("UK", "2025-01-14", **route)) == "origin_not_covered"
     assert fate(order("UK", "2025-01-15", **route)) == "counted"
     route = {"ship_from": "DE", "ship_to": "FR"}

@@ -4,11 +4,9 @@ import pytest
 
 from stream.events import Milestone
 from stream.policy import Outcome
-from tests.policy.facts import BY_SCAN, NUMBER, fate, judge, order, scan
+from tests.policy.facts import BY_SCAN, NUMBER, Fields, fate, judge, order, scan
 
-ENVELOPE = {"carrier": "USPS", "ship_method": "First-Class Mail Envelope", "ship_from": "US", "ship_to": "US"}
-ARRIVED: tuple[Milestone, ...] = ("arrived_at_facility",)
-BOTH: tuple[Milestone, ...] = ("arrived_at_facility", "delivered")
+ENVELOPE: Fields = {"carrier": "USPS", "ship_method": "First-Class Mail Envelope", "ship_from": "US", "ship_to": "US"}
 
 
 # --- Scans since 2025-01-15, by origin and value ---------------------------------------------------------------------
@@ -165,7 +163,6 @@ def test_a_carrier_that_is_not_known_was_invalid_and_open_until_2025() -> None:
 
 
 def test_values_in_other_currencies_convert() -> None:
-    # Two days before, on 2026-01-30, one euro was worth 1.1919 dollars: USD 10 are EUR 8.3899….
-    rate = {"ship_from": "US", "ship_to": "US", "carrier": "USPS", "ship_method": "First-Class Mail Envelope"}
-    assert fate(order("US", "2026-02-10", "8.38 EUR", **rate)) == "low_value_letter"
-    assert fate(order("US", "2026-02-10", "8.40 EUR", **rate)) == "counted"
+    # The row of 2026-02-01 has USD 1.1919 for EUR 1, so that USD 10 are EUR 8.3899….
+    assert fate(order("US", "2026-02-10", "8.389 EUR", **ENVELOPE)) == "low_value_letter"
+    assert fate(order("US", "2026-02-10", "8.39 EUR", **ENVELOPE)) == "counted"
