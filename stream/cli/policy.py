@@ -12,10 +12,9 @@ from stream.places import MARKETPLACE_CODES, canonical_marketplace
 from stream.policy import RulesPolicy
 from stream.policy.compile import CompiledEntry
 from stream.policy.load import DEFAULT
-from stream.policy.model import FULFILLED_GRADE, FULFILLED_SOURCES, Grade, Rule
+from stream.policy.model import FULFILLED_GRADE, FULFILLED_SOURCES, GRADES, Grade, Rule
 from stream.policy.words import (
     dates_words,
-    grades_words,
     needs_words,
     reuse_words,
     rule_words,
@@ -140,7 +139,8 @@ def _lines(code: str, day: date, entry: CompiledEntry) -> Iterator[str]:
         yield f"No rules of {code} for this day are known."
     yield ""
     share, hours, when = entry.standard.threshold, entry.grace_hours, entry.valid_when
-    text = f"threshold: {_percent(float(share))}{_instead_of(share == rules.threshold.share, rules.threshold.share)}"
+    own = _instead_of(share == rules.threshold.share, _percent(float(rules.threshold.share)))
+    text = f"threshold: {_percent(float(share))}{own}"
     yield from _item(text, rules.threshold.grade, rules.threshold.source, rules.threshold.open)
     own = _instead_of(hours == rules.grace.hours, rules.grace.hours)
     text = f"tracking may be missing for {hours} hours{own} after the hour of shipping"
@@ -166,7 +166,9 @@ def _lines(code: str, day: date, entry: CompiledEntry) -> Iterator[str]:
         yield from ("", "Notes")
         for note in rules.notes:
             yield from _wrapped(note)
-    yield from ("", f"Grades: {grades_words()}", "", "Sources")
+    yield from ("", "Grades")
+    yield from (f"  {grade}: {meaning}" for grade, meaning in GRADES.items())
+    yield from ("", "Sources")
     for source in _sources(entry):
         yield f"  {source:<4} {source_address(source) or ''}".rstrip()
 

@@ -25,7 +25,7 @@ from stream.policy.words import (
     rule_words,
     unknown_carrier_words,
 )
-from stream.tracking import number_problem
+from stream.tracking import explain_number, number_problem
 
 Check = Literal[
     "rules",
@@ -196,10 +196,10 @@ class _Explanation:
         known = f"{facts.carrier} is {facts.known.name}" if facts.known else f"{facts.carrier} is no known carrier"
         self._step("carrier", "passed", known)
         problem = number_problem(number, facts.known, self._shipped.order_id)
+        report = explain_number(number, facts.known, self._shipped.order_id)
+        self._step("number", "passed" if problem is None else "failed", f"{number}: {report.sentence}")
         if problem is not None:
-            self._step("number", "failed", f"{number} is {_PROBLEMS[problem]}")
             return problem
-        self._step("number", "passed", f"{number} can be a number of {facts.carrier_name}")
         if is_reused:
             reuse = self._entry.entry.reuse
             text = f"another shipment of the seller has the number, which {reuse_words(self._entry)}"
@@ -236,12 +236,6 @@ class _Explanation:
         text = f"{needed}; {needs_words(missing)} may be missing for {hours} hours"
         self._step("scans", "pending", text, rule.source, rule.grade)
         return "second_scan_missing" if seen else "no_scan"
-
-
-_PROBLEMS = {
-    "placeholder_number": "a placeholder, not a tracking number",
-    "malformed_number": "no number that the carrier gives",
-}
 
 
 def _applied(text: str, unmet: list[str]) -> tuple[Result, str]:

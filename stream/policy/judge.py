@@ -80,7 +80,7 @@ class RulesPolicy:
     """The rules of all marketplaces as a :class:`~stream.policy.verdict.Policy`."""
 
     def __init__(self, families: Mapping[str, Family], rates: Rates, overrides: Overrides | None = None) -> None:
-        overrides = overrides or Overrides()
+        self.overrides = overrides = overrides or Overrides()
         compiled = {
             name: [CompiledEntry(family, entry, overrides) for entry in family.rules]
             for name, family in families.items()

@@ -15,6 +15,7 @@ from stream.places import canonical_country, canonical_marketplace
 from stream.policy.conditions import Conditions
 from stream.policy.error import PolicyError
 from stream.policy.model import Entry, Exemption, Family, FamilyTable
+from stream.tracking import resolve_carrier
 
 RULES_FOLDER = Path(__file__).with_name("rules")
 SOURCES_FILE = Path(__file__).with_name("sources.toml")
@@ -193,6 +194,11 @@ def _problems(entry: Entry, currencies: frozenset[str]) -> Iterator[tuple[str, s
         yield "threshold.share", f"{share} is not a share from 0 to 1"
     for name, rules in (("exempt", entry.exempt), ("ambiguous", entry.ambiguous), ("scans", entry.scans)):
         for number, rule in enumerate(rules):
+            for index, carrier in enumerate(rule.carriers):
+                known = resolve_carrier(carrier)
+                if known is None or known.name != carrier:
+                    meant = "" if known is None else f"; it is called {known.name}"
+                    yield f"{name}[{number}].carriers[{index}]", f"`{carrier}` is no known carrier{meant}"
             if rule.value is not None:
                 yield from _bound_problems(f"{name}[{number}].value", rule, currencies)
             if isinstance(rule, Exemption) and not has_conditions(rule):

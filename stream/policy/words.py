@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from stream.policy.compile import CompiledEntry
 from stream.policy.conditions import Conditions
 from stream.policy.load import known_sources
-from stream.policy.model import GRADES, Grade, ScanKind
+from stream.policy.model import Grade, ScanKind
 
 _SERVICES = {"letter": "a letter", "untracked": "an untracked service", "tracked": "a tracked service"}
 _ROUTES = {"domestic": "within one country", "cross_border": "from one country to another"}
@@ -105,11 +105,6 @@ def dates_words(entry: CompiledEntry) -> str:
 def source_words(grade: Grade, sources: tuple[str, ...]) -> str:
     """Where a rule is from, and how good that is."""
     return f"[{', '.join((grade, *sources))}]"
-
-
-def grades_words() -> str:
-    """What the grades mean."""
-    return "; ".join(f"{grade}: {meaning}" for grade, meaning in GRADES.items())
 
 
 def source_address(source: str) -> str | None:

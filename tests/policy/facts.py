@@ -86,3 +86,24 @@ def fate(shipped: OrderShipped) -> str:
         assert verdict.reason is not None
         return verdict.reason
     return "ambiguous" if verdict.ambiguous else "counted"
+
+
+def rules(family: str, marketplaces: list[str], *entries: str) -> str:
+    """A policy file with one family. An entry is the lines that it has beside those that every entry needs."""
+    text = f"[{family}]\nmarketplaces = {marketplaces}\n"
+    for entry in entries:
+        scalar, _, tables = entry.partition("[[")
+        text += f"""
+[[{family}.rules]]
+threshold = {{ share = 0.95, grade = "D", source = ["ours"] }}
+grace = {{ hours = 24, grade = "D", source = ["ours"] }}
+validity = {{ when = "tracking", scan_grace_hours = 72, second_scan_grace_hours = 480, grade = "D", source = ["ours"] }}
+unknown_carrier = {{ treatment = "counted", grade = "D", source = ["ours"] }}
+{scalar}
+{f"[[{tables}" if tables else ""}
+[[{family}.rules.scans]]
+needs = ["physical"]
+grade = "D"
+source = ["ours"]
+"""
+    return text
