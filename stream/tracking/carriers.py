@@ -48,12 +48,17 @@ class Format(Struct, frozen=True, eq=False):
     check: Check | None
     settled: bool
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether a number that has the format hardly has it by chance."""
+        return self.settled or self.check is not None
+
 
 class Carrier(Struct, frozen=True, eq=False):
     """A known carrier: its name, and the formats that its numbers have (its own, then those it accepts).
 
-    ``match`` finds the first format whose pattern a compact number has: its ``lastindex`` is the format's place, from
-    1, and the place in ``checks`` of its check digit.
+    ``match`` finds the first format whose pattern a compact number has, of those that need no second look: its
+    ``lastindex`` is the place in ``checks`` of the format's check digit.
     """
 
     key: str
@@ -80,8 +85,7 @@ class Registry:
     def resolve(self, given: str) -> Carrier | None:
         """The carrier of that name, alias or prefix; of several prefixes the longest."""
         words = _words(given)
-        whole = "".join(words)
-        carrier = self._names.get(whole)
+        carrier = self._names.get("".join(words))
         while carrier is None and words:
             carrier = self._prefixes.get("".join(words))
             words.pop()
@@ -127,10 +131,12 @@ def _words(text: str) -> list[str]:
 
 def _carrier(key: str, file: CarrierFile, formats: dict[str, tuple[Format, ...]]) -> Carrier:
     accepted = tuple(_all_formats((key, *file.accepts), formats))
-    combined = "|".join(f"({it.pattern.pattern})" for it in accepted)
+    # In other forms letters may be misread digits.
+    sure = [it for it in accepted if it.is_sure or not any(map(str.isalpha, it.pattern.pattern))]
+    match = re.compile("|".join(f"({it.pattern.pattern})" for it in sure) or "(?!)", re.ASCII).fullmatch
     # Plain tuples, which come apart several times faster than named ones.
-    checks = (None, *((it.check[0], it.check[1], it.check[2]) if it.check else None for it in accepted))
-    return Carrier(key, file.name, file.complete, accepted, re.compile(combined or r"(?!)").fullmatch, checks)
+    checks = (None, *((it.check[0], it.check[1], it.check[2]) if it.check else None for it in sure))
+    return Carrier(key, file.name, file.complete, accepted, match, checks)
 
 
 def _all_formats(keys: tuple[str, ...], formats: dict[str, tuple[Format, ...]]) -> Iterator[Format]:
@@ -140,7 +146,7 @@ def _all_formats(keys: tuple[str, ...], formats: dict[str, tuple[Format, ...]]) 
 
 def _format(carrier: str, table: FormatTable) -> Format:
     check = table.check_table
-    pattern = re.compile(table.pattern)
+    pattern = re.compile(table.pattern, re.ASCII)
     return Format(carrier, table.name, pattern, None if check is None else _check(check), table.settled)
 
 

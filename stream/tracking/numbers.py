@@ -77,23 +77,21 @@ def judge(number: str, carrier: Carrier | None) -> Finding:
     if carrier is None:
         return _plausibility(number, None)
     best, near = fits(number, carrier)
-    if best is not None:
+    if best is not None and best.is_sure:
         return Finding(None, best, certainty(best))
-    if near is not None and near.settled:
+    if best is None and near is not None and near.settled:
         return Finding("malformed_number", near, "check digit")
-    if near is None and carrier.complete:
+    if best is None and near is None and carrier.complete:
         return Finding("malformed_number", None, "format")
     if any(certainty(it) == "check digit" for _, it in misread(number, carrier)):
-        return Finding("malformed_number", near, "check digit")
-    return _plausibility(number, near)
+        return Finding("malformed_number", None, "check digit")
+    return Finding(None, best, "plausible") if best is not None else _plausibility(number, near)
 
 
 def fits(number: str, carrier: Carrier) -> tuple[Format | None, Format | None]:
     """The format of the highest certainty that the number has, and the one that only its check digit keeps it from."""
     best: Format | None = None
     near: Format | None = None
-    if carrier.match(number) is None:
-        return best, near
     for it in carrier.formats:
         if it.pattern.fullmatch(number) is None:
             continue

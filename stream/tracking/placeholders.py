@@ -26,9 +26,10 @@ def is_compact_placeholder(compact: str, order_id: str) -> bool:
     last = compact[-1]
     if first == last and compact.count(first) == len(compact):
         return True
-    if compact[:6] in _KEYBOARD_STARTS and compact in _KEYBOARD:
-        return True
-    if len(compact) <= _LONGEST_WORD and compact.casefold() in _WORDS:
+    if first < "2":
+        if compact[:6] in _KEYBOARD_STARTS and compact in _KEYBOARD:
+            return True
+    elif len(compact) <= _LONGEST_WORD and compact.casefold() in _WORDS:
         return True
     # Most numbers differ from the order's id at an end: no need to take the id apart.
     end = order_id[-1:]
