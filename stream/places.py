@@ -24,6 +24,36 @@ MARKETPLACES = COUNTRIES - {"GB"} | {"UK"}
 
 _COUNTRIES = {code: code for code in COUNTRIES} | {"UK": "GB"}
 
+_MARKETPLACE_IDS = {
+    "A17E79C6D8DWNP": "SA",
+    "A1805IZSGTT6HS": "NL",
+    "A19VAU5U5O7RUS": "SG",
+    "A1AM78C64UM0Y8": "MX",
+    "A1C3SOZRARQ6R3": "PL",
+    "A1F83G8C2ARO7P": "UK",
+    "A1PA6795UKMFR9": "DE",
+    "A1RKKUPIHCS9HS": "ES",
+    "A1VC38T7YXB528": "JP",
+    "A13V1IB3VIYZZH": "FR",
+    "A21TJRUUN4KGV": "IN",
+    "A28R8C7NBKEWEA": "IE",
+    "A2EUQ1WTGCTBG2": "CA",
+    "A2NODRKZP88ZB9": "SE",
+    "A2Q3Y263D00KWC": "BR",
+    "A2VIGQ35RCS4UG": "AE",
+    "A33AVAJ2PDY3EV": "TR",
+    "A39IBJ37TRP1C6": "AU",
+    "AE08WJ6YKNBMC": "ZA",
+    "AMEN7PMS3EDWL": "BE",
+    "APJ6JRA9NG5V4": "IT",
+    "ARBP9OOSHTCHU": "EG",
+    "ATVPDKIKX0DER": "US",
+}
+"""Amazon's ids of its marketplaces: https://developer-docs.amazon.com/sp-api/docs/marketplace-ids"""
+
+MARKETPLACE_CODES = frozenset(_MARKETPLACE_IDS.values())
+"""The marketplaces that are Amazon's."""
+
 
 def canonical_country(code: str) -> str | None:
     """The ISO code for a country code as sellers write it (any case, ``UK`` too), or None where there is none."""
@@ -33,11 +63,14 @@ def canonical_country(code: str) -> str | None:
 def canonical_marketplace(code: str) -> str:
     """The marketplace's code: a country's in capitals and ``UK`` for Britain, other names without outer blanks.
 
-    Empty for a blank one.
+    An id of Amazon's, such as ``A1PA6795UKMFR9``, is that of its country. Empty for a blank one.
     """
     if code in _COUNTRIES and code != "GB":
         return code
     code = code.strip()
+    known = _MARKETPLACE_IDS.get(code) or _MARKETPLACE_IDS.get(code.upper())
+    if known is not None:
+        return known
     country = canonical_country(code)
     if country is None:
         return code

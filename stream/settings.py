@@ -18,6 +18,9 @@ ENV_PREFIX = "VTR_"
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Level = Annotated[Decimal, Meta(description="a share from 0 to 1")]
+FilePath = Annotated[str, Meta(min_length=1)]
+GraceHours = Annotated[int, Meta(ge=0, le=24 * 28)]
+"""Grace ends inside the live window of 30 days, or what it is for would never count."""
 TopicName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]{1,200}\Z")]
 
 
@@ -59,7 +62,19 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     data_dir: Annotated[str, Meta(min_length=1, description="folder of the RocksDB store")] = "vtr-data"
 
-    threshold: Annotated[Level, Meta(description="below this VTR a scope is breached")] = Decimal("0.95")
+    policy_file: Annotated[FilePath | None, Meta(description="TOML file with rules that go over the product's own")] = (
+        None
+    )
+    rates_file: Annotated[
+        FilePath | None, Meta(description="CSV file with reference rates, in place of the product's own")
+    ] = None
+    valid_when: Annotated[
+        Literal["tracking", "scan"] | None,
+        Meta(description="whether a tracking number is enough or needs scans, in place of the rules' own"),
+    ] = None
+    threshold: Annotated[
+        Level | None, Meta(description="below this VTR a scope is breached, in place of the rules' own")
+    ] = None
     at_threshold: Annotated[Literal["pass", "fail"], Meta(description="what a VTR exactly on the threshold means")] = (
         "pass"
     )
@@ -71,8 +86,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, Meta(ge=0, le=1_000_000, description="below this many counted shipments the status stays what it was")
     ] = 20
     grace_hours: Annotated[
-        int, Meta(ge=0, le=24 * 28, description="hours a shipment may lack tracking before it is a defect")
-    ] = 24
+        GraceHours | None,
+        Meta(description="hours a shipment may lack tracking before it is a defect, in place of the rules' own"),
+    ] = None
     lag_days: Annotated[
         int, Meta(ge=0, le=60, description="days between the end of the marketplace's own window and today")
     ] = 10
@@ -106,10 +122,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         bootstrap_servers(self.broker)
         for name in ("threshold", "warn_level", "recover_margin", "reject_ratio"):
-            share: Decimal = getattr(self, name)
+            share: Decimal | None = getattr(self, name)
+            if share is None:
+                continue
             if not share.is_finite() or not 0 <= share <= 1:
                 raise ValueError(f"Expected a share from 0 to 1, got {share} - at `$.{name}`")
-        if self.warn_level < self.threshold:
+        if self.threshold is not None and self.warn_level < self.threshold:
             raise ValueError(
                 f"Expected at least the threshold {self.threshold}, got {self.warn_level} - at `$.warn_level`"
             )

@@ -31,13 +31,14 @@ from stream.events import (
     TrackingUploaded,
     decode,
 )
-from stream.policy import Outcome, Policy, StandardPolicy, Verdict
+from stream.policy import Outcome, Policy, Verdict
 from stream.records import Alert, Metric, Scope, Status
 from stream.settings import Settings
 from stream.state import MemoryStore, StoredShipments
 from stream.state.rows import WATERMARK_KEY, pack_watermark
 from tests import oracle
 from tests.oracle import Monitor, Rules
+from tests.simple_policy import SimplePolicy
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -268,6 +269,8 @@ def all_settings(draw: st.DrawFn) -> Settings:
 
 
 def rules_of(settings: Settings, *, is_strict: bool = False) -> Rules:
+    assert settings.threshold is not None
+    assert settings.grace_hours is not None
     return Rules(
         is_strict=is_strict,
         threshold=Fraction(settings.threshold),
@@ -310,6 +313,7 @@ def cases(draw: st.DrawFn, *, longest: timedelta = 34 * DAY, most: int = 30) -> 
     """
     settings = draw(all_settings())
     end = draw(ends())
+    assert settings.grace_hours is not None
     history = draw(lines(end, settings.grace_hours, settings.lag_days, most=most))
     repeated = draw(st.lists(st.sampled_from(history), max_size=4))
     arriving = draw(st.permutations([*history, *repeated]))
@@ -340,7 +344,7 @@ class StrictPolicy:
 
     judges_reuse = True
 
-    def __init__(self, policy: StandardPolicy) -> None:
+    def __init__(self, policy: SimplePolicy) -> None:
         self._policy = policy
         self.standard = policy.standard
 
@@ -380,7 +384,7 @@ class Run:
         self.engine = Engine(self.policy(), EngineSettings.of(self.settings), self.shipments)
 
     def policy(self) -> Policy:
-        policy = StandardPolicy.of(self.settings)
+        policy = SimplePolicy.of(self.settings)
         return StrictPolicy(policy) if self.is_strict else policy
 
     def _stored(self) -> StoredShipments:

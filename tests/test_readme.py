@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 import click
@@ -124,9 +125,11 @@ def test_links_lead_somewhere() -> None:
 def row(field: msgspec.structs.FieldInfo) -> str:
     kind, *metadata = get_args(field.type)
     *_, meaning = [meta.description for meta in metadata if isinstance(meta, Meta) and meta.description]
-    choices = [f"`{choice}`" for choice in get_args(kind)] if get_origin(kind) is Literal else []
+    kinds = get_args(kind) if get_origin(kind) is UnionType else (kind,)
+    choices = [f"`{choice}`" for each in kinds if get_origin(each) is Literal for choice in get_args(each)]
     meaning += f": {', '.join(choices)}" if choices else ""
-    return f"| `{field.name}` | `{field.default}` | {meaning} |"
+    default = "" if field.default is None else f"`{field.default}`"
+    return f"| `{field.name}` | {default} | {meaning} |"
 
 
 def test_settings_table_is_the_settings() -> None:
@@ -173,7 +176,7 @@ def test_dead_letters_are_described() -> None:
 def test_metric_and_alert_are_what_the_code_would_say() -> None:
     metric = records.decode_metric(examples()["metric"])
     alert = records.decode_alert(examples()["alert"])
-    levels = Levels(Standard(Fraction(Settings().threshold), metric.policy), EngineSettings.of(Settings()))
+    levels = Levels(Standard(Fraction(95, 100), metric.policy), EngineSettings.of(Settings()))
     for each in (metric, alert.metric):
         live, official = each.live, each.official
         for counts in (live, official):

@@ -95,7 +95,10 @@ WRONG = [
     ("threshold", "-0.01"),
     ("threshold", "nan"),
     ("threshold", "x"),
-    ("warn_level", "0.94"),
+    ("warn_level", "1.5"),
+    ("valid_when", "scans"),
+    ("grace_hours", "673"),
+    ("policy_file", ""),
     ("warn_level", "Infinity"),
     ("min_counted", "-1"),
     ("min_counted", "2.5"),
@@ -128,6 +131,11 @@ def test_a_wrong_value_is_named_with_its_source(file: Path, name: str, value: st
     message = error(file=file)
     assert message.startswith(f"settings file {file}: ")
     assert f"`{name}`" in message
+
+
+def test_the_warn_level_is_not_below_a_threshold_that_is_set() -> None:
+    assert "`warn_level`" in error({"threshold": "0.95", "warn_level": "0.94"})
+    assert load({"warn_level": "0.94"}).threshold is None
 
 
 def test_an_unknown_setting_is_named_with_its_source(file: Path) -> None:

@@ -8,6 +8,7 @@ import click
 
 from stream.cli.demo import demo
 from stream.cli.options import CommandError
+from stream.cli.policy import policy
 from stream.cli.replay import replay
 from stream.cli.run import run
 from stream.cli.simulate import simulate
@@ -39,7 +40,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, run, topics, simulate, replay, alerts, metrics):
+for command in (demo, run, topics, simulate, replay, alerts, metrics, policy):
     cli.add_command(command)
 
 

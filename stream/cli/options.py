@@ -52,18 +52,30 @@ def _option(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     if isinstance(metadata, inspect.Metadata) and metadata.extra_json_schema:
         description = str(metadata.extra_json_schema.get("description", ""))
         metadata = metadata.type
-    choices = metadata.values if isinstance(metadata, inspect.LiteralType) else ()
+    types = metadata.types if isinstance(metadata, inspect.UnionType) else (metadata,)
+    choices = next((kind.values for kind in types if isinstance(kind, inspect.LiteralType)), ())
+    default = "" if field.default is None else f"  [default: {field.default}]"
     return click.option(
         f"--{name.replace('_', '-')}",
+        *_SHORTER.get(name, ()),
         name,
         metavar="|".join(map(str, choices)) if choices else _METAVARS.get(name, "VALUE"),
-        help=f"{description[:1].upper()}{description[1:]}  [default: {field.default}]",
+        help=f"{description[:1].upper()}{description[1:]}{default}",
     )
 
 
-_METAVARS = {"broker": "URL", "group": "NAME", "data_dir": "FOLDER", "web_host": "ADDRESS", "web_port": "PORT"} | {
-    name: "TOPIC" for name in msgspec.structs.asdict(Settings()) if name.endswith("_topic")
-}
+_SHORTER = {"policy_file": ("--policy",), "rates_file": ("--rates",)}
+
+
+_METAVARS = {
+    "broker": "URL",
+    "group": "NAME",
+    "data_dir": "FOLDER",
+    "policy_file": "FILE",
+    "rates_file": "FILE",
+    "web_host": "ADDRESS",
+    "web_port": "PORT",
+} | {name: "TOPIC" for name in msgspec.structs.asdict(Settings()) if name.endswith("_topic")}
 
 
 class Instant(click.ParamType):

@@ -28,9 +28,10 @@ class Outcome(IntEnum):
 class Verdict(NamedTuple):
     """What the rules say of one shipment.
 
-    ``reason`` is a stable code (None when valid); ``carrier`` is named for defects only, where a seller needs it to
-    find the cause; ``grace_hours`` are whole hours after the shipment's hour, for awaiting ones, and at most
-    :data:`MAX_GRACE_HOURS`; ``ambiguous`` ones are counted although the sources of the rules leave that open.
+    ``reason`` is a stable code (None when valid); ``carrier`` is named for defects and awaiting ones only, where a
+    seller needs it to find the cause: its known name, or as the seller gave it. ``grace_hours`` are whole hours after
+    the shipment's hour, for awaiting ones, and at most :data:`MAX_GRACE_HOURS`; ``ambiguous`` ones are counted although
+    the sources of the rules leave that open.
     """
 
     outcome: Outcome
@@ -63,7 +64,7 @@ class Policy(Protocol):
         entered_at: datetime | None,
         is_reused: bool,
     ) -> Verdict:
-        """The verdict on one shipment.
+        """The verdict on one shipment, by the rules in force when it was shipped.
 
         ``scans`` holds the latest event per milestone; ``entered_at`` is when the present number was first entered
         with the present carrier; ``is_reused`` says that a shipment of another order of the seller has the same number.

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from stream.engine import Engine, EngineSettings, keep_until
 from stream.events import MAX_FUTURE, Event, future_event
-from stream.policy import StandardPolicy
+from stream.policy import RulesPolicy
 from stream.records import Alert, Metric
 from stream.replay.source import RejectedLine, read_events
 from stream.settings import Settings
@@ -95,7 +95,7 @@ def _reject(summary: Summary, line: RejectedLine) -> None:
 
 def _run(events: Sequence[Event], settings: Settings, end: datetime | None, summary: Summary) -> Replay:
     shipments = HeldShipments(lambda each: keep_until(each, settings.lag_days))
-    engine = Engine(StandardPolicy.of(settings), replace(EngineSettings.of(settings), source=SOURCE), shipments)
+    engine = Engine(RulesPolicy.of(settings), replace(EngineSettings.of(settings), source=SOURCE), shipments)
     alerts: list[Alert] = []
     if end is not None:
         for minute_end, minute in _minutes(events):

@@ -39,8 +39,8 @@ def dpd(account: int, serial: int) -> str:
 
 
 def hermes(account: int, serial: int) -> str:
-    """Hermes in Germany: 14 digits."""
-    return f"4{account:06d}{serial:07d}"
+    """Hermes in Germany: 14 digits, the last a check digit."""
+    return _with_gs1_check(f"4{account % 100_000:05d}{serial:07d}")
 
 
 def evri(account: int, serial: int) -> str:

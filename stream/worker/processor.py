@@ -11,7 +11,7 @@ from typing import cast
 from faust.types import TP, AppT, EventT
 
 from stream.engine import Engine, EngineSettings, keep_until
-from stream.policy import StandardPolicy
+from stream.policy import RulesPolicy
 from stream.settings import Settings
 from stream.state import StoredShipments
 from stream.worker.dead_letters import RejectionLimit
@@ -50,7 +50,7 @@ class Processor:
         self._app = app
         self._settings = settings
         self._clock = clock
-        self._policy = StandardPolicy.of(settings)
+        self._policy = RulesPolicy.of(settings)
         self._engine_settings = EngineSettings.of(settings)
         self._limit = RejectionLimit(settings.reject_ratio, settings.reject_run)
         self._partitions: dict[int, Partition] = {}

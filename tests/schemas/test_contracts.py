@@ -9,10 +9,13 @@ from jsonschema import Draft202012Validator
 
 from stream import events
 from stream.events import Event
+from stream.policy import RulesPolicy
 from stream.records import Scope
 from stream.settings import Settings
 from tests.schemas.contracts import CONTRACTS, contract_in, contract_of, target
 from tests.schemas.documents import FORMATS, INBOUND, KEY, SCHEMAS, STRUCTS, Steps, parts, validator
+
+GRACE = RulesPolicy.of(Settings()).timeline(None).on(1).entry.grace
 
 
 def test_there_is_a_schema_for_every_record_and_no_other() -> None:
@@ -117,7 +120,7 @@ def test_the_format_checker_checks(value: str, form: str, expected: bool) -> Non
         ("vtr-metric", ("properties", "status", "description"), f"{Settings().warn_level} by default"),
         ("vtr-metric", ("properties", "status", "description"), f"{Settings().recover_margin} by default"),
         ("vtr-metric", ("properties", "status", "description"), f"{Settings().min_counted} by default"),
-        ("vtr-metric", ("$defs", "live", "properties", "pending", "description"), f"{Settings().grace_hours} hours"),
+        ("vtr-metric", ("$defs", "live", "properties", "pending", "description"), f"{GRACE.hours} hours"),
         ("vtr-metric", ("$defs", "official", "description"), f"{Settings().lag_days} by default"),
     ],
 )

@@ -12,7 +12,6 @@ from aiokafka import ConsumerRecord
 
 from stream.engine import Engine, EngineSettings, keep_until
 from stream.events import RejectionCode
-from stream.policy import StandardPolicy
 from stream.records import Scope
 from stream.settings import Settings
 from stream.state import MemoryStore, StoredShipments
@@ -21,6 +20,7 @@ from stream.worker.dead_letters import RejectionLimit, TooManyRejectionsError
 from stream.worker.partition import Partition
 from stream.worker.publisher import Outgoing
 from stream.worker.watermark import Watermark
+from tests.simple_policy import SimplePolicy
 
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -62,7 +62,7 @@ class Worker:
         self.at_end: set[str] = set()
         settings = EngineSettings.of(Settings(min_counted=1))
         shipments = StoredShipments(self.store, lambda shipment: keep_until(shipment, settings.lag_days))
-        self.engine = Engine(StandardPolicy(Fraction(95, 100), 24), settings, shipments)
+        self.engine = Engine(SimplePolicy(Fraction(95, 100), 24), settings, shipments)
         watermark = Watermark([SHIPPED, UPLOADED], IDLE, START)
         limit = limit or RejectionLimit(Decimal(1), 1000)
         self.outcomes: Counter[str] = Counter()

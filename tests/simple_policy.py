@@ -1,4 +1,4 @@
-"""The rules as they are without a rule book: one threshold, one grace period, the exemptions every store shares."""
+"""Rules that are simple enough to be written twice, here and in the oracle: what the engine is tested with."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,19 +7,15 @@ from fractions import Fraction
 from functools import lru_cache
 
 from stream.events import OrderShipped, TrackingScanned, TrackingUploaded
-from stream.policy.letters import is_letter
 from stream.policy.verdict import Outcome, Standard, Verdict
 from stream.settings import Settings
 from stream.tracking import is_placeholder
 
-NAME = "amazon-2025-01-15"
-"""The rules in force since 2025-01-15, when every carrier came to count."""
-
+NAME = "simple"
 CROSS_BORDER_COUNTRIES = frozenset({"DE", "FR", "IT", "ES", "NL", "PT", "PL", "AT", "SE"})
-"""Cross-border shipments to and from these count, unless they are cheap letters (the marketplace's notice of 2024)."""
-
+LETTER = "Brief"
 LETTER_FLOOR = Decimal(20)
-"""EUR, including shipping and excluding tax: below it a cross-border letter is exempt (same notice)."""
+"""EUR: below it a letter across a border of these countries is exempt."""
 
 _MARKETPLACE_FULFILLED = Verdict(Outcome.EXEMPT, "marketplace_fulfilled")
 _LOW_VALUE_LETTER = Verdict(Outcome.EXEMPT, "low_value_letter")
@@ -27,7 +23,7 @@ _NO_CARRIER = Verdict(Outcome.DEFECT, "no_carrier")
 _VALID = Verdict(Outcome.VALID)
 
 
-class StandardPolicy:
+class SimplePolicy:
     """Counts what the merchant fulfils; valid is a carrier and a number that is no placeholder."""
 
     judges_reuse = False
@@ -39,9 +35,12 @@ class StandardPolicy:
         )
 
     @classmethod
-    def of(cls, settings: Settings) -> "StandardPolicy":
+    def of(cls, settings: Settings) -> "SimplePolicy":
         """The policy that the settings describe."""
-        return cls(Fraction(settings.threshold), settings.grace_hours)
+        threshold, grace_hours = settings.threshold, settings.grace_hours
+        return cls(
+            Fraction(95, 100) if threshold is None else Fraction(threshold), 24 if grace_hours is None else grace_hours
+        )
 
     def standard(self, marketplace: str | None, hour: int) -> Standard:  # noqa: ARG002 - one standard for all
         """The same standard everywhere and always."""
@@ -84,5 +83,5 @@ def _is_low_value_letter(shipped: OrderShipped) -> bool:
         and shipped.order_value is not None
         and shipped.order_value.currency == "EUR"
         and shipped.order_value.amount < LETTER_FLOOR
-        and is_letter(shipped.ship_method)
+        and shipped.ship_method == LETTER
     )

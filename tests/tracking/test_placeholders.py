@@ -43,6 +43,11 @@ def test_one_character_repeated(filler: str) -> None:
     assert [number for number in spelled(filler) if not is_placeholder(number, ORDER)] == []
 
 
+@pytest.mark.parametrize("filler", ["123456", "0123456789", "1234567890", "12345678901234567890", "01234567890123"])
+def test_the_digits_in_the_order_of_the_keys(filler: str) -> None:
+    assert [number for number in spelled(filler) if not is_placeholder(number, ORDER)] == []
+
+
 @pytest.mark.parametrize("number", ["", " ", "-", "---", "?", "///", "…", "\0"])
 def test_no_character_at_all(number: str) -> None:
     assert is_placeholder(number, ORDER)
@@ -81,6 +86,10 @@ def test_real_numbers(carrier: str) -> None:
         "0000000000001",
         "1000000000000",
         "TEST1",
+        "123456785",
+        "1234567891",
+        "12345",
+        "RB123456785GB",
         "NA123456785GB",
         "none0",
         "nonono",
