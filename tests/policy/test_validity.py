@@ -163,3 +163,18 @@ def test_200_shipments_and_190_valid_make_95_per_cent() -> None:
     levels = Levels(standard, EngineSettings.of(Settings()))
     assert levels.status("ok", valid, counted) == "at_risk", "95 % passes"
     assert levels.status("ok", valid - 1, counted) == "breached"
+
+
+# --- What is remembered ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_remembered_is_bounded_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.policy.judge._MOST_KINDS", 3)
+    monkeypatch.setattr("stream.policy.judge._MOST_DAYS", 3)
+    policy = RulesPolicy.of(Settings())
+    days = [f"2025-01-{day:02}" for day in range(1, 29)]
+    for on in [*days, *reversed(days)]:
+        for carrier in ("UPS", "Made Up", f"Post of {on}"):
+            shipped = order("DE", on, "9 EUR", ship_from="DE", ship_to="FR", carrier=carrier)
+            assert judge(shipped, None, policy=policy) == judge(shipped, None)
+    assert len(policy._decisions) <= 3
