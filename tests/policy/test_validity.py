@@ -9,7 +9,7 @@ import pytest
 
 from stream.engine.settings import EngineSettings
 from stream.engine.status import Levels
-from stream.policy import Outcome, RulesPolicy, Verdict
+from stream.policy import Outcome, Policy, RulesPolicy, Verdict
 from stream.settings import Settings
 from tests.policy.facts import BY_SCAN, NUMBER, POLICY, at, judge, order, rules, scan, upload
 
@@ -87,7 +87,8 @@ def test_the_time_of_a_scan_is_when_it_was_made() -> None:
 
 
 def test_reuse_is_a_defect_only_where_a_rule_says_so(tmp_path: Path) -> None:
-    assert not POLICY.judges_reuse
+    shipped_with_the_product: Policy = POLICY
+    assert not shipped_with_the_product.judges_reuse
     assert verdict(reused=True).outcome is Outcome.VALID
     file = tmp_path / "reuse.toml"
     file.write_text(rules("strict", ["DE"], 'reuse = { treatment = "defect", grade = "D", source = ["ours"] }'))
