@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, get_args
+
+from msgspec import Struct
 
 from stream.events import Milestone
 from stream.policy.conditions import Conditions, Facts
@@ -19,17 +21,7 @@ from stream.policy.verdict import Outcome, Standard, Verdict
 from stream.tracking import Carrier
 
 SCANS: Final[dict[ScanKind, frozenset[Milestone]]] = {
-    "physical": frozenset(
-        {
-            "carrier_received",
-            "arrived_at_facility",
-            "in_transit",
-            "out_for_delivery",
-            "delivery_attempted",
-            "delivered",
-            "returned",
-        }
-    ),
+    "physical": frozenset(get_args(Milestone)),
     "arrival": frozenset({"arrived_at_facility"}),
     "delivery": frozenset({"delivery_attempted", "delivered"}),
 }
@@ -42,20 +34,12 @@ _MOST_PLANS = 4096
 R = TypeVar("R", bound=Conditions)
 
 
-class Overrides:
+class Overrides(Struct, frozen=True, kw_only=True):
     """What the settings put in place of the rules' own; None leaves it to them."""
 
-    __slots__ = ("grace_hours", "threshold", "valid_when")
-
-    def __init__(
-        self,
-        threshold: Decimal | None = None,
-        grace_hours: int | None = None,
-        valid_when: Literal["tracking", "scan"] | None = None,
-    ) -> None:
-        self.threshold = threshold
-        self.grace_hours = grace_hours
-        self.valid_when = valid_when
+    threshold: Decimal | None = None
+    grace_hours: int | None = None
+    valid_when: Literal["tracking", "scan"] | None = None
 
 
 class Plan:

@@ -103,7 +103,9 @@ class RulesPolicy:
         """The policy that the settings describe. Raises :class:`~stream.policy.error.PolicyError`."""
         rates = Rates.load(Path(settings.rates_file) if settings.rates_file else None)
         file = Path(settings.policy_file) if settings.policy_file else None
-        overrides = Overrides(settings.threshold, settings.grace_hours, settings.valid_when)
+        overrides = Overrides(
+            threshold=settings.threshold, grace_hours=settings.grace_hours, valid_when=settings.valid_when
+        )
         return cls(load_families(rates.currencies, file), rates, overrides)
 
     def entries(self, family: str) -> Sequence[CompiledEntry]:

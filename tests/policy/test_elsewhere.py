@@ -70,6 +70,7 @@ def test_canada(fields: Fields, expected: str) -> None:
         ("49.99 AUD", {"carrier": "Made Up Post", "ship_from": "NZ"}, "low_value"),
         ("50.00 AUD", {"carrier": "Made Up Post", "ship_from": "NZ"}, "counted"),
         ("49.99 AUD", {"carrier": "Made Up Post"}, "counted"),
+        ("49.99 AUD", {"carrier": None, "ship_from": "NZ"}, "counted"),
         ("49.99 AUD", {"ship_from": "NZ"}, "counted"),
     ],
 )

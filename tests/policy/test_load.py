@@ -54,13 +54,14 @@ def test_a_new_family_for_another_marketplace(file: Path) -> None:
 
 
 def test_an_entry_of_the_same_day_replaces_and_another_goes_between(file: Path) -> None:
-    text = rules("amazon-de", ["DE"], "from = 2025-01-15\n", "from = 2026-01-01\n")
+    text = rules("amazon-de", ["DE"], "from = 2023-01-01\n", "from = 2025-01-15\n", "from = 2026-01-01\n")
     mine = policy(file, text)
-    days = ("2021-04-18", "2021-04-19", "2025-01-14", "2025-01-15", "2025-12-31", "2026-01-01")
+    days = ("2021-04-18", "2021-04-19", "2022-12-31", "2025-01-14", "2025-01-15", "2025-12-31", "2026-01-01")
     assert [name(mine, "DE", day) for day in days] == [
         "default",
         "amazon-de-2021-04-19",
         "amazon-de-2021-04-19",
+        "amazon-de-2023-01-01",
         "amazon-de-2025-01-15",
         "amazon-de-2025-01-15",
         "amazon-de-2026-01-01",

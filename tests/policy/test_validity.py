@@ -9,7 +9,7 @@ import pytest
 
 from stream.engine.settings import EngineSettings
 from stream.engine.status import Levels
-from stream.policy import Outcome, RulesPolicy, Verdict
+from stream.policy import Outcome, Policy, RulesPolicy, Verdict
 from stream.settings import Settings
 from tests.policy.facts import BY_SCAN, NUMBER, POLICY, at, judge, order, rules, scan, upload
 
@@ -87,7 +87,8 @@ def test_the_time_of_a_scan_is_when_it_was_made() -> None:
 
 
 def test_reuse_is_a_defect_only_where_a_rule_says_so(tmp_path: Path) -> None:
-    assert not POLICY.judges_reuse
+    shipped_with_the_product: Policy = POLICY
+    assert not shipped_with_the_product.judges_reuse
     assert verdict(reused=True).outcome is Outcome.VALID
     file = tmp_path / "reuse.toml"
     file.write_text(rules("strict", ["DE"], 'reuse = { treatment = "defect", grade = "D", source = ["ours"] }'))
@@ -163,3 +164,18 @@ def test_200_shipments_and_190_valid_make_95_per_cent() -> None:
     levels = Levels(standard, EngineSettings.of(Settings()))
     assert levels.status("ok", valid, counted) == "at_risk", "95 % passes"
     assert levels.status("ok", valid - 1, counted) == "breached"
+
+
+# --- What is remembered ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_remembered_is_bounded_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.policy.judge._MOST_KINDS", 3)
+    monkeypatch.setattr("stream.policy.judge._MOST_DAYS", 3)
+    policy = RulesPolicy.of(Settings())
+    days = [f"2025-01-{day:02}" for day in range(1, 29)]
+    for on in [*days, *reversed(days)]:
+        for carrier in ("UPS", "Made Up", f"Post of {on}"):
+            shipped = order("DE", on, "9 EUR", ship_from="DE", ship_to="FR", carrier=carrier)
+            assert judge(shipped, None, policy=policy) == judge(shipped, None)
+    assert len(policy._decisions) <= 3
