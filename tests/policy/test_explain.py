@@ -169,7 +169,10 @@ def test_why_a_rule_does_not_apply() -> None:
     shipped = order("DE", "2026-03-01", "21 EUR", ship_from="DE", ship_to="FR", ship_method="Brief")
     (exemption,) = [step for step in explain(POLICY, shipped, None, (), None, False) if step.check == "exemption"]
     assert exemption.result == "does_not_apply"
-    assert exemption.text.endswith("— it is not: worth less than EUR 20 (it is EUR 21)")
+    assert exemption.text.endswith(": it is not worth less than EUR 20 (it is worth EUR 21)")
+    shipped = order("DE", "2026-03-01", "21 GBP", ship_from="DE", ship_to="FR", ship_method="Brief")
+    (exemption,) = [step for step in explain(POLICY, shipped, None, (), None, False) if step.check == "exemption"]
+    assert exemption.text.endswith("(it is worth GBP 21, EUR 23.9644)"), "GBP 0.8763 for EUR 1"
     shipped = order("DE", "2026-03-01", "21 XXX", ship_from="DE", ship_to="FR", ship_method="Brief")
     (exemption,) = [step for step in explain(POLICY, shipped, None, (), None, False) if step.check == "exemption"]
     assert "there is no rate for XXX on that day" in exemption.text
