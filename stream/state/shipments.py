@@ -23,9 +23,9 @@ ChangedShipments = Mapping[ShipmentId, Shipment | None]
 KeepUntil = Callable[[Shipment], int]
 """Gives the hour since 1970 UTC in which a shipment may be forgotten."""
 
-CACHED = 16_384
+CACHED = 8_192
 """Shipments that stay unpacked: tracking follows shipping by minutes to hours, and at some 1.2 kB each two such
-generations of a partition take 40 MB."""
+generations of a partition take 20 MB."""
 
 
 class Shipments(Protocol):
