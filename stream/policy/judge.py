@@ -66,10 +66,10 @@ class Timeline:
     def period(self, shipped: OrderShipped) -> Period:
         """The rules and the rates that a shipment falls under."""
         shipped_at = shipped.shipped_at
-        day = ship_day = shipped_at.toordinal() if shipped_at.tzinfo is UTC else utc_day(shipped_at)
+        both = day = ship_day = shipped_at.toordinal() if shipped_at.tzinfo is UTC else utc_day(shipped_at)
         if self._by_promise and shipped.promised_delivery_by is not None:
             day = utc_day(shipped.promised_delivery_by)
-        both = day * _ORDINALS + ship_day  # quicker to look up than a pair
+            both = day * _ORDINALS + ship_day  # quicker to look up than a pair
         period = self._by_day.get(both)
         if period is None:
             if len(self._by_day) >= _MOST_DAYS:
