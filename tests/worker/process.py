@@ -26,7 +26,8 @@ class WorkerProcess:
         self.name = name
         self._log = folder / f"{name}.stderr"
         environ = {key: value for key, value in os.environ.items() if not key.startswith(ENV_PREFIX)}
-        environ |= {f"{ENV_PREFIX}{field.upper()}": str(value) for field, value in asdict(settings).items()}
+        given = {field: value for field, value in asdict(settings).items() if value is not None}
+        environ |= {f"{ENV_PREFIX}{field.upper()}": str(value) for field, value in given.items()}
         path = [str(PROJECT)]
         if patch is not None:
             # Python imports this module at its start, whatever command it is to run.
