@@ -35,3 +35,8 @@ def metric_text(metric: Metric) -> str:
         f"pending {live.pending:<4,} allowance {metric.allowance:<5,} "
         f"official {rate_text(official.vtr):>7} of {official.counted:,}"
     )
+
+
+def shortened(text: str, width: int) -> str:
+    """The beginning of a text that is longer."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
