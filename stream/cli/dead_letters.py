@@ -12,7 +12,8 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from stream.cli.letter_text import letter_lines, letter_text, planned_text, printable, summary_lines
+from stream.cli.format import printable
+from stream.cli.letter_text import letter_lines, letter_text, planned_text, summary_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.dead_letters import (
     Check,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from stream.cli.format import shortened
+from stream.cli.format import printable, shortened
 from stream.dead_letters import CodeSummary, Letter, Planned
 from stream.events import RejectionCode
 
@@ -24,14 +24,6 @@ EXPLANATIONS = {
     RejectionCode.TOO_LATE: "It is too old for any window, so it could change no number any more.",
 }
 """What each code means. The message says what it was in this case."""
-
-
-def printable(data: bytes | str | None) -> str:
-    """Text for a terminal: what is no text, or would move the cursor, is escaped; a dash where there is nothing."""
-    if data is None:
-        return "—"
-    text = data.decode(errors="backslashreplace") if isinstance(data, bytes) else data
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def letter_text(letter: Letter) -> str:

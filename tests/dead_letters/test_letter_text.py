@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from stream.cli.letter_text import EXPLANATIONS, letter_lines, letter_text, planned_text, printable, summary_lines
+from stream.cli.format import printable, scope_text
+from stream.cli.letter_text import EXPLANATIONS, letter_lines, letter_text, planned_text, summary_lines
 from stream.dead_letters import Letter, Planned, Position
 from stream.dead_letters.summary import Tally
 from stream.events import RejectionCode
+from stream.records import Scope
 
 LETTER = Letter(
     partition=3,
@@ -28,6 +30,7 @@ def test_nothing_moves_the_cursor(data: bytes | str) -> None:
     text = printable(data)
     assert text.isprintable()
     hostile = replace(LETTER, key=b"\x1b[2J", message="\x1b[2J", value=b"\x1b[2J\n\x07", headers=(("\x1b", b"\x1b"),))
+    assert scope_text(Scope("\x1b[2J", "DE")) == "\\x1b[2J DE"
     for line in (letter_text(hostile), *letter_lines(hostile, "dead", "\x1b"), planned(hostile, 0, "\x1b")):
         assert line.isprintable()
 
