@@ -6,13 +6,15 @@ import traceback
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryDirectory
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.settings import Settings
 from tests.fuzz.harness import Harness, Totals
 from tests.fuzz.inputs import Input, any_input
+from tests.policy.facts import rules
 
 BATCH = 500
 """Inputs between two looks at the clock."""
@@ -27,8 +29,6 @@ TELL_EVERY = 10.0
 """Seconds between two lines that say how far the run is."""
 
 PROJECT = Path(__file__).parents[2]
-
-Rules = Literal["tracking", "scan"]
 
 
 class Finding(Struct):
@@ -49,16 +49,25 @@ class Report(Struct):
     seconds: float
 
 
+def ways(folder: Path) -> list[Settings]:
+    """The settings that inputs are tried with: by tracking, by scans, and with numbers that must not be used twice."""
+    file = folder / "reuse.toml"
+    reuse = 'reuse = { treatment = "defect", grade = "D", source = ["ours"] }'
+    file.write_text(rules("fuzz", ["DE", "US", "shop"], reuse), encoding="utf-8")
+    common = Settings(min_counted=5)
+    return [common, replace(common, valid_when="scan"), replace(common, policy_file=str(file))]
+
+
 def run(inputs: int, seed: int, tell: Callable[[str], None] = lambda _: None) -> Report:
-    """Half of the inputs by the rules that want tracking, half by those that want scans. One seed, one run."""
+    """As many inputs for each of the :func:`ways`. One seed, one run."""
     started = time.perf_counter()
     findings: dict[str, Finding] = {}
     totals = []
-    ways: tuple[Rules, ...] = ("tracking", "scan")
-    for number, valid_when in enumerate(ways):
-        settings = Settings(valid_when=valid_when, min_counted=5)
-        share = inputs // 2 + (inputs % 2 if number == 0 else 0)
-        totals += _run(settings, share, seed * len(ways) + number, findings, tell)
+    with TemporaryDirectory() as folder:
+        tried = ways(Path(folder))
+        for number, settings in enumerate(tried):
+            share = inputs // len(tried) + (number < inputs % len(tried))
+            totals += _run(settings, share, seed * len(tried) + number, findings, tell)
     return Report(totals, list(findings.values()), time.perf_counter() - started)
 
 
@@ -86,7 +95,7 @@ def _run(
             harness = Harness(settings, harness.now)
         if time.monotonic() - told_at > TELL_EVERY:
             told_at = time.monotonic()
-            tell(f"{first + len(records):,} of {inputs:,} inputs, {settings.valid_when}; {len(findings)} findings")
+            tell(f"{first + len(records):,} of {inputs:,} inputs of a third; {len(findings)} findings")
     return [*ended, harness.totals()]
 
 

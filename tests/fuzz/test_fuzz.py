@@ -107,7 +107,7 @@ TAMPERS = [lose_a_letter, change_a_value, name_no_field, raise_an_error, keep_th
 @pytest.mark.parametrize("tamper", TAMPERS)
 def test_it_would_notice(tamper: Tamper, monkeypatch: pytest.MonkeyPatch) -> None:
     tamper(monkeypatch)
-    report = run(600, seed=7)
+    report = run(2_400, seed=7)
     assert report.findings
     assert "FOUND" in text(report)
 
