@@ -167,7 +167,10 @@ def decode(value: bytes | None) -> Event | Rejection:
         return _explain(_shortened(str(error)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Rejection(RejectionCode.MALFORMED_JSON, str(error))
-    return _normalise(event)
+    try:
+        return _normalise(event)
+    except OverflowError:  # asking each time first would cost every event something
+        return _beyond_time(event)
 
 
 def check_arrival(event: Event, key: bytes | None, latest: datetime) -> Rejection | None:
@@ -207,6 +210,20 @@ def _explain(message: str) -> Rejection:
     if message.endswith("`$.type`"):
         return Rejection(RejectionCode.UNKNOWN_TYPE, message)
     return Rejection(RejectionCode.INVALID_FIELD, message)
+
+
+def _beyond_time(event: Event) -> Rejection:
+    """The rejection of an event with a time that lies in the year 9999 where it was written, and in UTC after it."""
+    field = "event_time"
+    for name in ("event_time", "shipped_at", "promised_delivery_by"):
+        at: datetime | None = getattr(event, name, None)
+        try:
+            if at is not None:
+                at.astimezone(UTC)
+        except OverflowError:
+            field = name
+            break
+    return _invalid(field, "the time is after the year 9999 in UTC")
 
 
 def _normalise(event: Event) -> Event | Rejection:

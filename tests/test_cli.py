@@ -1,43 +1,21 @@
 """The ``vtr`` command as a shell sees it: output, exit codes, errors on one line."""
 
 import gzip
-import io
 import json
 import random
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import zstandard
 
-from stream.cli import main
+from tests.command import vtr
 
-COMMANDS = ["demo", "run", "topics", "topics create", "topics check", "simulate", "replay", "alerts", "metrics"]
-
-
-class Done(NamedTuple):
-    """A finished command."""
-
-    returncode: int
-    stdout: bytes
-    stderr: bytes
-
-
-def vtr(*arguments: str, stdin: bytes = b"") -> Done:
-    """Run the command in this process: starting an interpreter for each would take most of the tests' time."""
-    output, errors = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO())
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
-        patch.setattr(sys, "argv", ["vtr", *arguments])
-        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as end:
-            main()
-    output.flush()
-    errors.flush()
-    code = end.value.code
-    return Done(code if isinstance(code, int) else 0, output.buffer.getvalue(), errors.buffer.getvalue())
+COMMANDS = [
+    *("demo", "run", "topics", "topics create", "topics check", "simulate", "replay", "alerts", "metrics"),
+    *("dead-letters", "dead-letters show", "dead-letters resend"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +47,15 @@ def test_help_names_the_command_and_explains_it(command: str) -> None:
         (["metrics", "--broker", "kafka://127.0.0.1:1"], "127.0.0.1:1", 1),
         (["topics", "check", "--broker", "kafka://127.0.0.1:1"], "127.0.0.1:1", 1),
         (["metrics", "--worst", "3", "--follow"], "--worst", 2),
+        (["dead-letters", "--broker", "kafka://127.0.0.1:1"], "127.0.0.1:1", 1),
+        (["dead-letters", "show", "0:1", "--broker", "kafka://127.0.0.1:1"], "127.0.0.1:1", 1),
+        (["dead-letters", "show", "0-1"], "'0-1'", 2),
+        (["dead-letters", "--code", "bogus"], "'bogus'", 2),
+        (["dead-letters", "--limit", "3", "resend"], "after `resend`", 2),
+        (["dead-letters", "--follow", "--summary"], "--summary", 2),
+        (["dead-letters", "--follow", "--until", "2026-11-22"], "--until", 2),
+        (["dead-letters", "--summary", "--limit", "3"], "--limit", 2),
+        (["dead-letters", "resend", "/nowhere.ndjson"], "/nowhere.ndjson", 1),
         (["replay"], "FILE", 2),
         (["replay", "/nowhere.ndjson"], "/nowhere.ndjson", 1),
         (["replay", "/nowhere.ndjson", "--as-of", "soon"], "'soon'", 2),

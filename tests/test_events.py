@@ -150,6 +150,19 @@ def test_the_earliest_event_time() -> None:
     assert_rejected(line(SCANNED, event_time=first - SECOND), RejectionCode.INVALID_FIELD, "`$.event_time`")
 
 
+@pytest.mark.parametrize("base", ALL, ids=lambda base: base["type"])
+def test_a_time_that_is_beyond_all_time_in_utc(base: Fields) -> None:
+    last = "9999-12-31T23:59:59-23:59"
+    assert_rejected(line(base, event_time=last), RejectionCode.INVALID_FIELD, "`$.event_time`")
+
+
+@pytest.mark.parametrize("field", ["shipped_at", "promised_delivery_by"])
+def test_so_is_one_beside_the_latest_event_time(field: str) -> None:
+    times = {"event_time": "9999-12-31T12:00:00Z", "shipped_at": "9999-12-31T12:00:00Z"}
+    changes = times | {field: "9999-12-31T23:59:59-23:59"}
+    assert_rejected(line(SHIPPED, **changes), RejectionCode.INVALID_FIELD, f"`$.{field}`")
+
+
 def test_the_largest_event() -> None:
     padding = MAX_EVENT_BYTES - len(line(SCANNED, padding=""))
     assert not isinstance(decode(line(SCANNED, padding="x" * padding)), Rejection)

@@ -61,10 +61,11 @@ def vtr_commands() -> list[str]:
 
 def flags(line: str) -> dict[str, Any]:
     """The settings that a ``vtr`` command line gives. Fails where click would not take it."""
-    name, *arguments = shlex.split(line)
+    name, *arguments = shlex.split(line.partition(" > ")[0])
     assert Path(name).name == "vtr"
     command: click.Command = cli
-    while isinstance(command, click.Group):
+    # Some groups are commands themselves, with options.
+    while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
         command = command.commands[arguments.pop(0)]
     parameters = command.make_context(command.name, arguments).params
     return {name: value for name, value in parameters.items() if name in Settings.__struct_fields__}

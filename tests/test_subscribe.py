@@ -14,8 +14,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from msgspec.structs import replace
 
-from stream import kafka, subscribe
+from stream import kafka, reader, subscribe
 from stream.kafka import BrokerError, TopicPartition, connected_admin, connected_consumer
+from stream.reader import Start
 from stream.records import (
     Alert,
     AlertType,
@@ -29,7 +30,7 @@ from stream.records import (
     encode_key,
 )
 from stream.settings import bootstrap_servers
-from stream.subscribe import ScopeWidth, Start, latest_metrics, subscribe_alerts, subscribe_metrics
+from stream.subscribe import ScopeWidth, latest_metrics, subscribe_alerts, subscribe_metrics
 from stream.topics import TopicError
 from tests.brokers import Broker
 
@@ -199,7 +200,7 @@ async def test_the_end_is_that_of_the_start(topic: Topic, monkeypatch: pytest.Mo
         await topic.send(alerts("too late"))
         return ends
 
-    monkeypatch.setattr(subscribe, "end_offsets", then_more)
+    monkeypatch.setattr(reader, "end_offsets", then_more)
     await topic.send(alerts(*"abc"))
     assert await topic.all_alerts() == ["a", "b", "c"]
 
@@ -259,7 +260,7 @@ async def test_a_group_that_starts_now_misses_nothing_from_now_on(topic: Topic, 
 async def test_a_group_commits_what_is_done_and_not_more(
     topic: Topic, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscribe, "COMMIT_INTERVAL", 0.0)
+    monkeypatch.setattr(reader, "COMMIT_INTERVAL", 0.0)
     await topic.send(alerts(*"abcd"))
     group = f"{prefix}group"
     committed = [await topic.committed(group) async for _ in topic.alerts(start="beginning", follow=False, group=group)]

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import click
 
+from stream.cli.dead_letters import dead_letters
 from stream.cli.demo import demo
 from stream.cli.options import CommandError
 from stream.cli.policy import policy
@@ -40,7 +41,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, run, topics, simulate, replay, alerts, metrics, policy):
+for command in (demo, run, topics, simulate, replay, alerts, metrics, dead_letters, policy):
     cli.add_command(command)
 
 

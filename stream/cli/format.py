@@ -7,7 +7,7 @@ STATUS_STYLE = {"ok": "green", "at_risk": "yellow", "breached": "red"}
 
 def scope_text(scope: Scope) -> str:
     """``A1… DE Home``, wider scopes shorter."""
-    return " ".join(part for part in scope if part is not None)
+    return printable(" ".join(part for part in scope if part is not None))
 
 
 def rate_text(rate: float | None) -> str:
@@ -35,3 +35,16 @@ def metric_text(metric: Metric) -> str:
         f"pending {live.pending:<4,} allowance {metric.allowance:<5,} "
         f"official {rate_text(official.vtr):>7} of {official.counted:,}"
     )
+
+
+def shortened(text: str, width: int) -> str:
+    """The beginning of a text that is longer."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def printable(data: bytes | str | None) -> str:
+    """Text for a terminal: what is no text, or would move the cursor, is escaped; a dash where there is nothing."""
+    if data is None:
+        return "—"
+    text = data.decode(errors="backslashreplace") if isinstance(data, bytes) else data
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -11,6 +11,7 @@ from faust.types.transports import TransportT
 from stream.settings import Settings, bootstrap_servers
 from stream.state import MemoryStore, Store
 from stream.state.rocks import RocksStore
+from stream.worker.header_names import accept_any_header_name
 from stream.worker.processor import Processor
 from stream.worker.tables import AlertsTable, PassThrough, ShipmentsTable
 from stream.worker.transport import BatchConsumer, BatchTransport
@@ -57,6 +58,7 @@ class VtrApp(faust.App):
 
 def create_app(settings: Settings, partitions: int) -> VtrApp:
     """The worker's app, for topics of ``partitions`` partitions."""
+    accept_any_header_name()
     app = VtrApp(
         settings.group,
         broker=";".join(f"kafka://{server}" for server in bootstrap_servers(settings.broker)),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from aiokafka import ConsumerRecord
 
+from stream.dead_letters import headers
 from stream.events import Rejection
 
 Headers = list[tuple[str, bytes]]
@@ -21,21 +22,22 @@ class DeadLetter(NamedTuple):
 
     def headers_without_value(self) -> Headers:
         """The headers of a letter whose value is too large for the dead-letter topic."""
-        return [*self.headers, ("vtr_value_dropped", str(len(self.value or b"")).encode())]
+        return [*self.headers, (headers.VALUE_DROPPED, str(len(self.value or b"")).encode())]
 
 
 def dead_letter(record: "ConsumerRecord[bytes | None, bytes | None]", rejection: Rejection, at: datetime) -> DeadLetter:
     """The dead letter for a record; ``at`` is when it was rejected."""
-    added = [
-        ("vtr_error_code", rejection.code.value.encode()),
-        ("vtr_error_message", rejection.message.encode(errors="replace")),
-        ("vtr_source_topic", record.topic.encode()),
-        ("vtr_source_partition", str(record.partition).encode()),
-        ("vtr_source_offset", str(record.offset).encode()),
-        ("vtr_rejected_at", at.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()),
-    ]
-    headers: Sequence[tuple[str, bytes]] = record.headers or ()
-    return DeadLetter(record.key, record.value, [*headers, *added])
+    said = {
+        headers.CODE: rejection.code.value,
+        headers.MESSAGE: rejection.message,
+        headers.SOURCE_TOPIC: record.topic,
+        headers.SOURCE_PARTITION: str(record.partition),
+        headers.SOURCE_OFFSET: str(record.offset),
+        headers.REJECTED_AT: at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+    }
+    added = [(name, said[name].encode(errors="replace")) for name in headers.ADDED]
+    own: Sequence[tuple[str, bytes]] = record.headers or ()
+    return DeadLetter(record.key, record.value, [*own, *added])
 
 
 class TooManyRejectionsError(Exception):

@@ -1,0 +1,1 @@
+"""Dead letters read back, written to files, repaired and judged."""
