@@ -7,6 +7,7 @@ from typing import NoReturn
 import click
 
 from stream.cli.demo import demo
+from stream.cli.explain import explain
 from stream.cli.options import CommandError
 from stream.cli.policy import policy
 from stream.cli.replay import replay
@@ -40,7 +41,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, run, topics, simulate, replay, alerts, metrics, policy):
+for command in (demo, run, topics, simulate, replay, explain, alerts, metrics, policy):
     cli.add_command(command)
 
 
