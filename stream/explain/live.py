@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from stream.deployment import shipments_of_seller
+from stream.deployment import SellerShipments, shipments_of_seller
 from stream.events import Event
 from stream.explain.explanation import Explanation, explain_shipment
 from stream.explain.near import NotFoundError, no_shipment
@@ -22,28 +22,39 @@ async def explain_live(
     :class:`~stream.kafka.BrokerError`.
     """
     policy = RulesPolicy.of(settings)
-    shipments, reached = await shipments_of_seller(settings, seller_id)
+    kept = await shipments_of_seller(settings, seller_id)
     where = f"the deployment {settings.group} at {settings.broker}"
-    if not shipments:
+    if not kept.shipments:
         raise NotFoundError(f"there is no seller {seller_id} in {where}")
-    if shipment_id not in shipments:
-        orders = {each: _order_of(shipment) for each, shipment in shipments.items()}
+    if shipment_id not in kept.shipments:
+        orders = {each: _order_of(shipment) for each, shipment in kept.shipments.items()}
         raise no_shipment(seller_id, shipment_id, orders, (), where)
-    now = reached or max(shipment.latest for shipment in shipments.values())
-    if as_of is not None and as_of < now:
+    if as_of is not None and as_of < (now := _now(kept)):
         raise NotFoundError(
-            f"{where} has reached {now.isoformat()} and keeps no earlier facts; explain the past from history files"
+            f"{where} has reached {now:%Y-%m-%dT%H:%M:%SZ} and keeps no earlier facts; "
+            "explain the past from history files"
         )
+    return explain_kept(policy, settings.lag_days, kept, shipment_id, as_of=as_of)
+
+
+def explain_kept(
+    policy: RulesPolicy, lag_days: int, kept: SellerShipments, shipment_id: str, *, as_of: datetime | None = None
+) -> Explanation:
+    """The explanation of one of the shipments that a deployment keeps; see :func:`explain_live`."""
     return explain_shipment(
         policy,
-        settings.lag_days,
+        lag_days,
         shipment_id,
-        [event for shipment in shipments.values() for event in _facts(shipment)],
-        as_of or now,
+        [event for shipment in kept.shipments.values() for event in _facts(shipment)],
+        as_of or _now(kept),
         reached=_nothing_forgotten,
         read_from="deployment",
-        entries={each: shipment.entries for each, shipment in shipments.items()},
+        entries={each: shipment.entries for each, shipment in kept.shipments.items()},
     )
+
+
+def _now(kept: SellerShipments) -> datetime:
+    return kept.reached or max(shipment.latest for shipment in kept.shipments.values())
 
 
 def _facts(shipment: Shipment) -> Iterator[Event]:

@@ -1,7 +1,6 @@
 """An explanation never disagrees with the engine: those of all shipments add up to the metrics of a replay."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -14,11 +13,11 @@ from hypothesis import strategies as st
 from stream.explain import Explanation
 from stream.explain.history import read_history
 from stream.policy import RulesPolicy
-from stream.records import Counts, OfficialCounts, Scope
 from stream.replay import Summary, replay
 from stream.settings import Settings
 from stream.simulator import SimulationConfig, simulate_history
 from stream.simulator.tracking_numbers import dhl
+from tests.explain.sums import of_explanations, of_metrics
 from tests.policy.facts import rules
 from tests.test_engine_properties import DAY, HOUR, Line, all_decoded, ends, examples, lines, shipped, to_json, tracked
 
@@ -48,35 +47,6 @@ def policies() -> dict[str, tuple[Settings, RulesPolicy]]:
         return {name: (settings, RulesPolicy.of(settings)) for name, settings in each.items()}
 
 
-Sum = Counter[tuple[Scope, str]]
-
-
-def explained(explanations: Iterable[Explanation]) -> tuple[Sum, Sum]:
-    """Shipments per scope and outcome, in the live and the official window."""
-    live: Sum = Counter()
-    official: Sum = Counter()
-    for each in explanations:
-        for window, counts in ((each.live, live), (each.official, official)):
-            if window is not None and window.is_in:
-                counts.update((scope, each.verdict.outcome) for scope in each.scopes)
-                if each.verdict.ambiguous and each.verdict.outcome in ("valid", "defect"):
-                    counts.update((scope, "ambiguous") for scope in each.scopes)
-    return live, official
-
-
-def counted(scope: Scope, counts: Counts | OfficialCounts) -> Iterator[tuple[tuple[Scope, str], int]]:
-    """What a metric says, in the form of :func:`explained`."""
-    for name, value in (
-        ("valid", counts.valid),
-        ("defect", counts.defects),
-        ("pending", counts.pending),
-        ("exempt", counts.exempt),
-        ("ambiguous", counts.ambiguous),
-    ):
-        if value:
-            yield (scope, name), value
-
-
 def agree(history: Sequence[Line], name: str, as_of: datetime) -> list[Explanation]:
     """Asserts that the explanations of all shipments add up to what a replay counts. Returns them."""
     settings, policy = policies()[name]
@@ -92,9 +62,7 @@ def agree(history: Sequence[Line], name: str, as_of: datetime) -> list[Explanati
         for seller_id, shipment_ids in shipments.items():
             known = read_history([str(file)], seller_id, next(iter(shipment_ids)), Summary(), as_of=as_of)
             explanations += [known.explain(policy, settings.lag_days, each) for each in shipment_ids]
-    live, official = explained(explanations)
-    assert live == Counter(dict(pair for each in replayed.metrics for pair in counted(each.scope, each.live)))
-    assert official == Counter(dict(pair for each in replayed.metrics for pair in counted(each.scope, each.official)))
+    assert of_explanations(explanations) == of_metrics(replayed.metrics)
     for each in explanations:
         is_consistent(each)
     return explanations
