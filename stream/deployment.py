@@ -27,11 +27,12 @@ POLL_MS = 500
 
 
 class SellerShipments(NamedTuple):
-    """A seller's shipments by shipment id, each by its latest facts. ``reached`` is the hour that their partition has
-    reached, by which they are counted; None before the first."""
+    """A seller's shipments by shipment id, each by its latest facts, from a ``partition`` of the changelog. ``reached``
+    is the hour that the partition has reached, by which they are counted; None before the first."""
 
     shipments: dict[str, Shipment]
     reached: datetime | None
+    partition: int
 
 
 async def shipments_of_seller(settings: Settings, seller_id: str) -> SellerShipments:
@@ -57,7 +58,8 @@ async def shipments_of_seller(settings: Settings, seller_id: str) -> SellerShipm
             f"topic {topic} at {settings.broker} has rows that this version cannot read: {error}; "
             "use the version of its workers"
         ) from error
-    return SellerShipments({shipment_id: shipment for (_, shipment_id), shipment in shipments.items()}, reached)
+    by_id = {shipment_id: shipment for (_, shipment_id), shipment in shipments.items()}
+    return SellerShipments(by_id, reached, partition.partition)
 
 
 async def _rows(broker: str, partition: TopicPartition, prefix: bytes) -> dict[bytes, bytes]:

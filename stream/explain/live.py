@@ -25,7 +25,11 @@ async def explain_live(
     kept = await shipments_of_seller(settings, seller_id)
     where = f"the deployment {settings.group} at {settings.broker}"
     if not kept.shipments:
-        raise NotFoundError(f"there is no seller {seller_id} in {where}")
+        # Producers may have used another partitioner, all of them the same one: then it is elsewhere.
+        raise NotFoundError(
+            f"there is no seller {seller_id} in {where}: nothing in partition {kept.partition} of "
+            f"{settings.changelog_topic}, where Kafka's default partitioner puts it"
+        )
     if shipment_id not in kept.shipments:
         orders = {each: _order_of(shipment) for each, shipment in kept.shipments.items()}
         raise no_shipment(seller_id, shipment_id, orders, (), where)

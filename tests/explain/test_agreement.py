@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
@@ -145,6 +146,24 @@ def test_long_histories(history: list[Line], name: str, hours: int) -> None:
                 event("forgotten")
             if change.shipment_id != each.shipment_id:
                 event("of another shipment")
+
+
+@pytest.mark.parametrize(
+    ("hours", "another_minutes_before", "is_forgotten"),
+    [(959, 1, False), (960, 1, True), (960, 31, True), (960, 32, False), (961, 91, True), (961, 92, False)],
+)
+def test_forgetting_to_the_hour(hours: int, another_minutes_before: int, is_forgotten: bool) -> None:
+    """It is forgotten when its hour has been reached: that takes an event of anybody in a minute that ends with it."""
+    again = START + hours * HOUR + 30 * MINUTE
+    history = [
+        shipped("1", START),
+        tracked("1", START + MINUTE),
+        shipped("9", again - another_minutes_before * MINUTE, seller_id="B"),
+        shipped("1", again, event_id="2"),
+    ]
+    first, *_ = agree(history, "by tracking", again + HOUR)
+    assert first.shipment_id == "1"
+    assert first.verdict.outcome == ("pending" if is_forgotten else "valid")
 
 
 # --- As in life ------------------------------------------------------------------------------------------------------
