@@ -13,7 +13,8 @@ import zstandard
 from tests.command import vtr
 
 COMMANDS = [
-    *("demo", "run", "topics", "topics create", "topics check", "simulate", "replay", "alerts", "metrics"),
+    *("demo", "run", "topics", "topics create", "topics check", "simulate", "replay", "explain", "alerts", "metrics"),
+    *("policy", "policy list", "policy show"),
     *("dead-letters", "dead-letters show", "dead-letters resend"),
 ]
 
@@ -59,6 +60,11 @@ def test_help_names_the_command_and_explains_it(command: str) -> None:
         (["replay"], "FILE", 2),
         (["replay", "/nowhere.ndjson"], "/nowhere.ndjson", 1),
         (["replay", "/nowhere.ndjson", "--as-of", "soon"], "'soon'", 2),
+        (["explain", "A1"], "SHIPMENT", 2),
+        (["explain", "A1", "S1", "/nowhere.ndjson"], "/nowhere.ndjson", 1),
+        (["explain", "A1", "S1", "/dev/null"], "there are no events in /dev/null", 1),
+        (["explain", "A1", "S1", "--broker", "kafka://127.0.0.1:1"], "127.0.0.1:1", 1),
+        (["explain", "A1", "S1", "/dev/null", "--policy", "/nowhere.toml"], "/nowhere.toml", 1),
         (["simulate"], "--out", 2),
         (["simulate", "--out", "/nowhere/x.ndjson"], "/nowhere/x.ndjson", 1),
         (["simulate", "--out", "-", "--period", "1"], "`end`", 1),

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import NewTopic
+from click.testing import CliRunner
 from msgspec import Meta
 from msgspec.structs import replace
 
@@ -190,6 +191,19 @@ def test_metric_and_alert_are_what_the_code_would_say() -> None:
         assert (official.to - official.from_).days == 29
     assert (alert.scope, alert.since, alert.status) == (alert.metric.scope, alert.metric.as_of, alert.metric.status)
     assert sum(cause.count for cause in alert.causes) == alert.metric.live.defects
+
+
+def test_the_explanation_is_what_the_commands_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate, explain = [line for line in section("Explain one shipment").splitlines() if line.startswith("vtr ")][:2]
+    monkeypatch.chdir(tmp_path)
+    said = ""
+    for line in (simulate, explain):
+        result = CliRunner().invoke(cli, shlex.split(line)[1:], catch_exceptions=False)
+        said = result.stdout
+    (text,) = [text for text in blocks("text") if text.startswith("shipment ")]
+    for part in text.removesuffix("…\n").split("…\n"):
+        assert part in said
+        said = said.partition(part)[2]
 
 
 # --- Python ----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import click
 
 from stream.cli.dead_letters import dead_letters
 from stream.cli.demo import demo
+from stream.cli.explain import explain
 from stream.cli.options import CommandError
 from stream.cli.policy import policy
 from stream.cli.replay import replay
@@ -41,7 +42,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, run, topics, simulate, replay, alerts, metrics, dead_letters, policy):
+for command in (demo, run, topics, simulate, replay, explain, alerts, metrics, dead_letters, policy):
     cli.add_command(command)
 
 

@@ -1,6 +1,9 @@
 """How people read metrics and alerts on a terminal."""
 
+from collections.abc import Iterator
+
 from stream.records import Alert, Metric, Scope
+from stream.replay import Summary
 
 STATUS_STYLE = {"ok": "green", "at_risk": "yellow", "breached": "red"}
 
@@ -48,3 +51,13 @@ def printable(data: bytes | str | None) -> str:
         return "—"
     text = data.decode(errors="backslashreplace") if isinstance(data, bytes) else data
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def rejection_lines(summary: Summary) -> Iterator[str]:
+    """What of a history was rejected, where and why."""
+    for line in summary.examples:
+        where = f"{line.file}:{line.line}" if line.line else line.file
+        yield f"rejected  {where}: {line.rejection.code}: {line.rejection.message}"
+    unseen = sum(summary.rejected.values()) - len(summary.examples)
+    if unseen > 0:
+        yield f"rejected  {unseen} more"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from stream.cli.format import metric_text
+from stream.cli.format import metric_text, rejection_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.records import Alert, Metric, encode
 from stream.replay import Replay
@@ -54,7 +54,8 @@ def replay(
     elapsed = time.perf_counter() - started
     _write(metrics_out, result.metrics)
     _write(alerts_out, result.alerts)
-    _report_rejections(result)
+    for line in rejection_lines(result.summary):
+        click.echo(line, err=True)
     click.echo(_summary(result, elapsed), err="-" in (metrics_out, alerts_out))
 
 
@@ -70,15 +71,6 @@ def _write(out: str | None, records: Iterable[Metric | Alert]) -> None:
         Path(out).write_bytes(lines)
     except OSError as error:
         raise CommandError(f"cannot write {out}: {error.strerror}") from None
-
-
-def _report_rejections(result: Replay) -> None:
-    for line in result.summary.examples:
-        where = f"{line.file}:{line.line}" if line.line else line.file
-        click.echo(f"rejected  {where}: {line.rejection.code}: {line.rejection.message}", err=True)
-    unseen = sum(result.summary.rejected.values()) - len(result.summary.examples)
-    if unseen > 0:
-        click.echo(f"rejected  {unseen} more", err=True)
 
 
 def _summary(result: Replay, elapsed: float) -> str:

@@ -25,8 +25,12 @@ def use_of(shipment: Shipment) -> Use | None:
     shipped, tracking = shipment.shipped, shipment.tracking
     if shipped is None or tracking is None or tracking.tracking_number is None:
         return None
-    number = "".join(filter(str.isalnum, tracking.tracking_number.upper()))
-    return Use((shipped.seller_id, number), shipped.order_id)
+    return Use((shipped.seller_id, plain_number(tracking.tracking_number)), shipped.order_id)
+
+
+def plain_number(number: str) -> str:
+    """What of a number tells it from others: capitals, without spaces and punctuation."""
+    return "".join(filter(str.isalnum, number.upper()))
 
 
 class NumberIndex:

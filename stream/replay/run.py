@@ -61,7 +61,7 @@ def replay(files: Sequence[str], settings: Settings, *, as_of: datetime | None =
     collecting = gc.isenabled()
     gc.disable()
     try:
-        events = _usable(files, summary, as_of)
+        events = list(chain.from_iterable(usable_events(files, summary, as_of)))
         events.sort(key=attrgetter("event_time", "event_id"))
         end = as_of or (events[-1].event_time if events else None)
         return _run(events, settings, end, summary)
@@ -70,21 +70,26 @@ def replay(files: Sequence[str], settings: Settings, *, as_of: datetime | None =
             gc.enable()
 
 
-def _usable(files: Iterable[str], summary: Summary, as_of: datetime | None) -> list[Event]:
+def usable_events(files: Iterable[str], summary: Summary, as_of: datetime | None) -> Iterator[list[Event]]:
+    """The events of history files up to ``as_of`` in the files' order, some thousand at a time.
+
+    What is not among them is counted in ``summary``. Raises :class:`~stream.replay.source.SourceError`.
+    """
     latest = max(datetime.now(UTC), as_of or datetime.min.replace(tzinfo=UTC)) + MAX_FUTURE
-    events: list[Event] = []
     for file in files:
-        for event in chain.from_iterable(read_events(file)):
-            summary.events += 1
-            if isinstance(event, RejectedLine):
-                _reject(summary, event)
-            elif as_of is not None and event.event_time > as_of:
-                summary.after_as_of += 1
-            elif event.event_time > latest:
-                _reject(summary, RejectedLine(file, 0, future_event(event)))
-            else:
-                events.append(event)
-    return events
+        for read in read_events(file):
+            events: list[Event] = []
+            for event in read:
+                if isinstance(event, RejectedLine):
+                    _reject(summary, event)
+                elif as_of is not None and event.event_time > as_of:
+                    summary.after_as_of += 1
+                elif event.event_time > latest:
+                    _reject(summary, RejectedLine(file, 0, future_event(event)))
+                else:
+                    events.append(event)
+            summary.events += len(read)
+            yield events
 
 
 def _reject(summary: Summary, line: RejectedLine) -> None:

@@ -98,7 +98,7 @@ class Harness:
 
     def _process(self, topic: str, records: list[Record], is_at_end: Callable[[str], bool]) -> None:
         before = self._outcomes["accepted"]
-        outgoing = self._partition.process(topic, records, self.now, self._monotonic, is_at_end)
+        outgoing = self._partition.process([(topic, records)], self.now, self._monotonic, is_at_end)
         self._read += len(records)
         self._take(outgoing)
         accepted = self._outcomes["accepted"] - before
