@@ -11,7 +11,7 @@ import click
 from stream.cli.format import metric_text, rejection_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.records import Alert, Metric, encode
-from stream.replay import Replay
+from stream.replay import Replay, usable_cores
 from stream.replay import replay as run_replay
 from stream.settings import Settings
 
@@ -33,6 +33,11 @@ WORST = 10
     "lag_days",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    help="How many share the sellers between them; the result is the same.  [default: one for each core]",
+)
 @click.option("--as-of", type=Instant(), help="End of the windows; later events are left out.  [default: last event]")
 @click.option("--metrics", "metrics_out", metavar="FILE", help="Write one line per scope here; `-` is standard output.")
 @click.option("--alerts", "alerts_out", metavar="FILE", help="Write the alerts in order here; `-` is standard output.")
@@ -40,6 +45,7 @@ def replay(
     settings: Settings,
     *,
     files: tuple[str, ...],
+    processes: int | None,
     as_of: datetime | None,
     metrics_out: str | None,
     alerts_out: str | None,
@@ -50,7 +56,7 @@ def replay(
     give the same output, byte for byte.
     """
     started = time.perf_counter()
-    result = run_replay(files, settings, as_of=as_of)
+    result = run_replay(files, settings, as_of=as_of, processes=processes or usable_cores())
     elapsed = time.perf_counter() - started
     _write(metrics_out, result.metrics)
     _write(alerts_out, result.alerts)

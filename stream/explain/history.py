@@ -1,6 +1,5 @@
 """An explanation from history files: what ``vtr replay`` of the same files counts."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -14,21 +13,12 @@ from stream.replay import Summary, usable_events
 from stream.settings import Settings
 from stream.shipment import hour_of
 
-_MINUTES = 60
-
 
 class SellerHistory(Struct, frozen=True):
-    """The events of one seller up to ``as_of``, and the minutes since 1970 UTC that have events of anybody."""
+    """The events of one seller up to ``as_of``."""
 
     events: list[Event]
     as_of: datetime
-    minutes: list[int]
-
-    def reached(self, event_time: datetime) -> int:
-        """The hour that a replay had reached before an event of this time: it applies the events of a minute together,
-        when time has passed to the end of the one before."""
-        index = bisect_left(self.minutes, _minute(event_time))
-        return (self.minutes[index - 1] + 1) // _MINUTES if index else 0
 
     def explain(self, policy: RulesPolicy, lag_days: int, shipment_id: str) -> Explanation:
         """The explanation of a shipment that the events are about."""
@@ -38,7 +28,7 @@ class SellerHistory(Struct, frozen=True):
             shipment_id,
             self.events,
             self.as_of,
-            reached=self.reached,
+            reached=hour_of,  # a replay applies the events of a minute when time has come to its beginning
             read_from="history",
         )
 
@@ -70,12 +60,10 @@ def read_history(
     own: list[Event] = []
     sellers: set[str] = set()
     elsewhere: set[str] = set()
-    minutes: set[int] = set()
     end = as_of
     for events in usable_events(files, summary, as_of):
         for event in events:
             sellers.add(event.seller_id)
-            minutes.add(_minute(event.event_time))
             if event.seller_id == seller_id:
                 own.append(event)
             elif event.shipment_id == shipment_id:
@@ -91,11 +79,7 @@ def read_history(
         raise no_seller(seller_id, sellers, where)
     if all(event.shipment_id != shipment_id for event in own):
         raise no_shipment(seller_id, shipment_id, _orders(own), elsewhere, where)
-    return SellerHistory(own, end, sorted(minutes))
-
-
-def _minute(instant: datetime) -> int:
-    return hour_of(instant) * _MINUTES + instant.minute
+    return SellerHistory(own, end)
 
 
 def _orders(events: Sequence[Event]) -> dict[str, str | None]:

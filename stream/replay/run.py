@@ -1,8 +1,9 @@
-"""The replay itself: sort, step by the minute, evaluate."""
+"""The replay itself, of all sellers or of a share of them: sort, step by the minute, evaluate."""
 
 import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from operator import attrgetter
@@ -11,9 +12,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from stream.engine import Engine, EngineSettings, keep_until
-from stream.events import MAX_FUTURE, Event, future_event
+from stream.events import MAX_FUTURE, Event
 from stream.policy import RulesPolicy
 from stream.records import Alert, Metric
+from stream.replay.share import WHOLE, Share
 from stream.replay.source import RejectedLine, read_events
 from stream.settings import Settings
 from stream.shipment import EPOCH
@@ -50,70 +52,84 @@ class Replay(Struct):
     summary: Summary
 
 
-def replay(files: Sequence[str], settings: Settings, *, as_of: datetime | None = None) -> Replay:
-    """Replay history files up to ``as_of`` (UTC-aware; default: the last event's time).
+class History:
+    """The events of a share of the sellers, sorted: the first half of a replay."""
 
-    Events are applied in order of their versions, time passes at the end of every minute that has events and at every
-    full hour. Raises :class:`~stream.replay.source.SourceError`.
-    """
-    summary = Summary()
-    # A million events are no garbage, and looking for cycles among them takes as long as reading them.
+    def __init__(self, files: Iterable[str], as_of: datetime | None, share: Share = WHOLE) -> None:
+        self._summary = Summary()
+        # A million events are no garbage, and looking for cycles among them takes as long as reading them.
+        with _no_collection():
+            self._events = list(chain.from_iterable(usable_events(files, self._summary, as_of, share)))
+            self._events.sort(key=attrgetter("event_time", "event_id"))
+
+    @property
+    def last(self) -> datetime | None:
+        """The time of the last event."""
+        return self._events[-1].event_time if self._events else None
+
+    def play(self, settings: Settings, end: datetime | None) -> Replay:
+        """The second half: let the events happen, and time pass up to ``end``."""
+        with _no_collection():
+            return _run(self._events, settings, end, self._summary)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        events = list(chain.from_iterable(usable_events(files, summary, as_of)))
-        events.sort(key=attrgetter("event_time", "event_id"))
-        end = as_of or (events[-1].event_time if events else None)
-        return _run(events, settings, end, summary)
+        yield
     finally:
         if collecting:
             gc.enable()
 
 
-def usable_events(files: Iterable[str], summary: Summary, as_of: datetime | None) -> Iterator[list[Event]]:
+def usable_events(
+    files: Iterable[str], summary: Summary, as_of: datetime | None, share: Share = WHOLE
+) -> Iterator[list[Event]]:
     """The events of history files up to ``as_of`` in the files' order, some thousand at a time.
 
     What is not among them is counted in ``summary``. Raises :class:`~stream.replay.source.SourceError`.
     """
-    latest = max(datetime.now(UTC), as_of or datetime.min.replace(tzinfo=UTC)) + MAX_FUTURE
+    latest = datetime.now(UTC) + MAX_FUTURE if as_of is None else datetime.max.replace(tzinfo=UTC)
     for file in files:
-        for read in read_events(file):
+        for read in read_events(file, latest, share):
             events: list[Event] = []
             for event in read:
                 if isinstance(event, RejectedLine):
-                    _reject(summary, event)
+                    summary.rejected[event.rejection.code.value] += 1
+                    if len(summary.examples) < KEPT_REJECTIONS:
+                        summary.examples.append(event)
                 elif as_of is not None and event.event_time > as_of:
                     summary.after_as_of += 1
-                elif event.event_time > latest:
-                    _reject(summary, RejectedLine(file, 0, future_event(event)))
                 else:
                     events.append(event)
             summary.events += len(read)
             yield events
 
 
-def _reject(summary: Summary, line: RejectedLine) -> None:
-    summary.rejected[line.rejection.code.value] += 1
-    if len(summary.examples) < KEPT_REJECTIONS:
-        summary.examples.append(line)
-
-
 def _run(events: Sequence[Event], settings: Settings, end: datetime | None, summary: Summary) -> Replay:
     shipments = HeldShipments(lambda each: keep_until(each, settings.lag_days))
     engine = Engine(RulesPolicy.of(settings), replace(EngineSettings.of(settings), source=SOURCE), shipments)
     alerts: list[Alert] = []
+
+    def advance(to: datetime) -> None:
+        changes = engine.advance(to)
+        shipments.save(changes.shipments)
+        alerts.extend(changes.alerts)
+
     if end is not None:
         for minute_end, minute in _minutes(events):
+            # What is forgotten by then must not hang on whether other sellers had events in the meantime.
+            if minute_end - MINUTE > engine.as_of:
+                advance(minute_end - MINUTE)
             changes = engine.apply(minute)
             shipments.save(changes.shipments)
             for _, rejection in changes.rejected:
                 summary.rejected[rejection.code.value] += 1
             summary.accepted += len(minute) - len(changes.rejected)
-            changes = engine.advance(min(minute_end, end))
-            shipments.save(changes.shipments)
-            alerts += changes.alerts
-        changes = engine.advance(end)
-        alerts += changes.alerts
+            advance(min(minute_end, end))
+        advance(end)
     metrics = engine.metrics()
     summary.alerts.update(alert.type for alert in alerts)
     summary.scopes = len(metrics)

@@ -3,13 +3,15 @@
 import gzip
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import BinaryIO, NamedTuple, cast
 
 import zstandard
 
-from stream.events import Event, Rejection, decode
+from stream.events import Event, Rejection, decode, future_event
+from stream.replay.share import WHOLE, Share
 
 STDIN = "-"
 
@@ -29,22 +31,32 @@ class RejectedLine(NamedTuple):
     rejection: Rejection
 
 
-def read_events(file: str) -> Iterator[list[Event | RejectedLine]]:
-    """The events of a file in its order, some thousand at a time, blank lines left out.
+def read_events(file: str, latest: datetime, share: Share = WHOLE) -> Iterator[list[Event | RejectedLine]]:
+    """The events of a file in its order, some thousand at a time, blank lines left out; of a share of the sellers.
 
-    ``.gz`` and ``.zst`` are unpacked, ``-`` is standard input. Raises :class:`SourceError`.
+    Events later than ``latest`` are rejected. ``.gz`` and ``.zst`` are unpacked, ``-`` is standard input. Raises
+    :class:`SourceError`.
     """
     number = 1
     with _opened(file) as source:
         while lines := source.readlines(_CHUNK_BYTES):
-            events: list[Event | RejectedLine] = []
-            for index, event in enumerate(map(decode, lines)):
-                if not isinstance(event, Rejection):
-                    events.append(event)
-                elif not lines[index].isspace():
-                    events.append(RejectedLine(file, number + index, event))
+            yield list(_events(file, number, lines, latest, share))
             number += len(lines)
-            yield events
+
+
+def _events(
+    file: str, number: int, lines: Sequence[bytes], latest: datetime, share: Share
+) -> Iterator[Event | RejectedLine]:
+    for place, line in enumerate(lines, number):
+        is_own = True if share is WHOLE else share.owns(line)
+        if is_own is False:
+            continue
+        event = decode(line)
+        if not isinstance(event, Rejection):
+            if is_own or share.has(event.seller_id):
+                yield event if event.event_time <= latest else RejectedLine(file, place, future_event(event))
+        elif (is_own or share.takes_strays) and not line.isspace():
+            yield RejectedLine(file, place, event)
 
 
 @contextmanager

@@ -43,9 +43,9 @@ WAITING_BATCHES = 32
 """Batches that may wait for their partitions, beside those in Faust's own queue: some for each input topic of each
 partition, so that a partition which is publishing holds back no other."""
 
-STEP_RECORDS = 16_000
-"""A step takes what waits for its partition until it has this many records. The more it takes, the fewer requests are
-sent; and while it computes, for a tenth of a second at most, nothing else of the worker can."""
+STEP_BATCHES = 4
+"""A step takes what waits for its partition until it has the records of so many full batches. The more it takes, the
+fewer requests are sent; and while it computes, for a tenth of a second at most, nothing else of the worker can."""
 
 
 class Processor:
@@ -134,7 +134,7 @@ class Processor:
         waiting = self._waiting.get(number, ())
         taken: list[Batch] = []
         records = 0
-        while waiting and records < STEP_RECORDS:
+        while waiting and records < STEP_BATCHES * self._settings.batch_size:
             event = waiting.popleft()
             self._room.release()
             if event.message.generation_id == self._app.consumer_generation_id:

@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -69,7 +69,7 @@ def run(bench: Bench) -> None:
 
 
 def _events(file: Path) -> list[Event]:
-    read = chain.from_iterable(read_events(str(file)))
+    read = chain.from_iterable(read_events(str(file), datetime.now(UTC)))
     events = [event for event in read if not isinstance(event, RejectedLine)]
     return sorted(events, key=lambda event: (event.event_time, event.event_id))
 

@@ -51,11 +51,12 @@ async def test_they_are_repaired_and_counted(deploy: Deploy, tmp_path: Path) -> 
         good[8]._replace(key=None, value=b"", partition=1),
     ]
     late = dated(good[6], (NOW - timedelta(days=80)).isoformat())
-    usable = [*good[1::2], *other.sends(range(3), AGO)]
+    # One parcel of the shop's counts, so that its metric tells that its partition knows what time it is.
+    usable = [*good[1::2], *shop.sends([6], AGO), *other.sends(range(3), AGO)]
     deployment.start()
     await deployment.send([*bad, *usable])
     await deployment.eventually(metrics_are_as_computed, deployment, usable)
-    await deployment.send([late])  # only now does the worker know what time it is
+    await deployment.send([late])
     await deployment.eventually(has_letters, deployment, len(bad) + 1)
 
     done = await run(deployment, "--json")
