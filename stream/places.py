@@ -51,6 +51,8 @@ _MARKETPLACE_IDS = {
 }
 """Amazon's ids of its marketplaces: https://developer-docs.amazon.com/sp-api/docs/marketplace-ids"""
 
+_MARKETPLACES = _COUNTRIES | {"UK": "UK", "GB": "UK"} | _MARKETPLACE_IDS
+
 MARKETPLACE_CODES = frozenset(_MARKETPLACE_IDS.values())
 """The marketplaces that are Amazon's."""
 
@@ -65,16 +67,7 @@ def canonical_marketplace(code: str) -> str:
 
     An id of Amazon's, such as ``A1PA6795UKMFR9``, is that of its country. Empty for a blank one.
     """
-    if code in _COUNTRIES and code != "GB":
-        return code
-    code = code.strip()
-    known = _MARKETPLACE_IDS.get(code) or _MARKETPLACE_IDS.get(code.upper())
-    if known is not None:
-        return known
-    country = canonical_country(code)
-    if country is None:
-        return code
-    return "UK" if country == "GB" else country
+    return _MARKETPLACES.get(code) or (code.isascii() and _MARKETPLACES.get(code.strip().upper())) or code.strip()
 
 
 def marketplace_country(marketplace: str) -> str | None:

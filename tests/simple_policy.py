@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-from stream.events import OrderShipped, TrackingScanned, TrackingUploaded
+from stream.events import Milestone, OrderShipped, TrackingScanned, TrackingUploaded
 from stream.policy.verdict import Outcome, Standard, Verdict
 from stream.settings import Settings
 from stream.tracking import is_placeholder
@@ -27,6 +27,7 @@ class SimplePolicy:
     """Counts what the merchant fulfils; valid is a carrier and a number that is no placeholder."""
 
     judges_reuse = False
+    milestones: frozenset[Milestone] = frozenset()
 
     def __init__(self, threshold: Fraction, grace_hours: int) -> None:
         self._standard = Standard(threshold, NAME)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from stream.events import Event, OrderShipped, TrackingUploaded, encode
 from stream.records import Scope
-from tests.benchmarks import backlog, expected, history, latency, replay, worker
+from tests.benchmarks import backlog, expected, history, latency, replay, rules, worker
 from tests.benchmarks.bench import Bench, Options
 from tests.benchmarks.measure import Measurement, usage
 from tests.benchmarks.peers import job
@@ -58,6 +58,15 @@ def bench(report: Report, tmp_path: Path) -> Callable[[Broker | None], Bench]:
 def said(report: Report, folder: Path) -> str:
     report.save(folder / "results" / "report.md")
     return (folder / "results" / "report.md").read_text(encoding="utf-8")
+
+
+def test_rules(bench: Callable[[Broker | None], Bench], report: Report, tmp_path: Path) -> None:
+    rules.run(bench(None))
+    assert {line.split("|")[1].strip() for line in said(report, tmp_path).splitlines() if line.startswith("|")} >= {
+        "one answer for all",
+        "the product's rules",
+        "added by the rules",
+    }
 
 
 # --- Without a broker ------------------------------------------------------------------------------------------------

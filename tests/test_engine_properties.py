@@ -24,6 +24,7 @@ from stream.engine.engine import SWEEP_SHARES
 from stream.events import (
     MAX_AHEAD_SHIPPING,
     Event,
+    Milestone,
     OrderShipped,
     Rejection,
     RejectionCode,
@@ -343,6 +344,7 @@ class StrictPolicy:
     """The standard policy, and what the oracle's strict rules add."""
 
     judges_reuse = True
+    milestones: frozenset[Milestone] = frozenset({"delivered"})
 
     def __init__(self, policy: SimplePolicy) -> None:
         self._policy = policy

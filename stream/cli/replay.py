@@ -20,7 +20,18 @@ WORST = 10
 
 
 @click.command
-@settings_options("threshold", "at_threshold", "warn_level", "recover_margin", "min_counted", "grace_hours", "lag_days")
+@settings_options(
+    "policy_file",
+    "rates_file",
+    "valid_when",
+    "threshold",
+    "at_threshold",
+    "warn_level",
+    "recover_margin",
+    "min_counted",
+    "grace_hours",
+    "lag_days",
+)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--as-of", type=Instant(), help="End of the windows; later events are left out.  [default: last event]")
 @click.option("--metrics", "metrics_out", metavar="FILE", help="Write one line per scope here; `-` is standard output.")

@@ -6,6 +6,8 @@ The shipments are the only truth. What is kept here (sums per window, what is du
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
+from operator import itemgetter
 from typing import cast
 
 from msgspec import Struct, field
@@ -17,7 +19,7 @@ from stream.engine.settings import EngineSettings
 from stream.engine.span import Span, keep_until
 from stream.engine.status import Levels
 from stream.engine.window import Counted, Windows
-from stream.events import Event, OrderShipped, Rejection, RejectionCode
+from stream.events import Event, OrderShipped, Rejection, RejectionCode, TrackingScanned
 from stream.policy.verdict import Policy
 from stream.records import Alert, Metric, OfficialCounts, Scope, Status, encode_key
 from stream.shipment import EPOCH, Shipment, ShipmentId, day_of, hour_of
@@ -65,7 +67,9 @@ class Engine:
         self._touched: dict[Leaf, None] = {}
         """Leaves whose sums have changed since statuses were last evaluated."""
         self._unevaluated: dict[ScopeState, None] = {}
+        """Scopes that are to be evaluated although no leaf of theirs was touched."""
         self._unpublished: dict[ScopeState, None] = {}
+        self._unpublished_leaves: dict[Leaf, None] = {}
         self._gone: dict[Scope, None] = {}
 
     @classmethod
@@ -112,27 +116,33 @@ class Engine:
         """Merge the events' facts into their shipments and count these anew. Time and statuses stay as they are."""
         changes = Changes()
         horizon = self._span.horizon
-        accepted: list[tuple[ShipmentId, Event]] = []
+        accepted: list[Event] = []
         for event in events:
-            if event.event_time < horizon and not self._is_needed(event):
-                changes.rejected.append((event, self._too_late(event)))
+            if event.event_time >= horizon or self._is_needed(event):
+                accepted.append(event)
             else:
-                accepted.append(((event.seller_id, event.shipment_id), event))
-        loaded = self._shipments.load([shipment_id for shipment_id, _ in accepted])
+                changes.rejected.append((event, self._too_late(event)))
+        shipment_ids = [(event.seller_id, event.shipment_id) for event in accepted]
         changed: dict[ShipmentId, Shipment] = {}
-        for shipment_id, event in accepted:
-            shipment = loaded[shipment_id]
+        to_recount: dict[ShipmentId, Shipment] = {}
+        renewed: dict[ShipmentId, Shipment] = {}
+        milestones = self._policy.milestones
+        for shipment_id, event, shipment in zip(
+            shipment_ids, accepted, self._shipments.load(shipment_ids), strict=True
+        ):
             if shipment.latest < horizon and shipment.latest is not EPOCH and self._is_forgettable(shipment):
                 # What may be forgotten is forgotten, whether or not the sweep has come by.
-                shipment = loaded[shipment_id] = Shipment()
+                shipment = renewed.setdefault(shipment_id, Shipment())  # noqa: PLW2901 - from here on it is this one
             elif shipment.counted is None and shipment.shipped is not None and shipment_id not in changed:
                 # Just unpacked: it is counted by what was known of it until now.
                 shipment.counted = self._counted(shipment.shipped, self._kind(shipment))
             if shipment.merge(event):
                 changed[shipment_id] = shipment
+                if event.__class__ is not TrackingScanned or event.milestone in milestones:
+                    to_recount[shipment_id] = shipment
         if self._numbers is not None:
-            self._note_numbers(self._numbers, changed)
-        for shipment in changed.values():
+            self._note_numbers(self._numbers, to_recount)
+        for shipment in to_recount.values():
             self._recount(shipment)
         changes.shipments.update(changed)
         return changes
@@ -209,9 +219,7 @@ class Engine:
         self._recount_flipped(flipped)
 
     def _recount_flipped(self, flipped: Mapping[ShipmentId, bool]) -> None:
-        loaded = self._shipments.load(flipped)
-        for shipment_id, was_reused in flipped.items():
-            shipment = loaded[shipment_id]
+        for shipment, was_reused in zip(self._shipments.load(list(flipped)), flipped.values(), strict=True):
             if shipment.counted is None and shipment.shipped is not None:
                 shipment.counted = self._counted(shipment.shipped, self._kind(shipment, is_reused=was_reused))
             self._recount(shipment)
@@ -221,9 +229,8 @@ class Engine:
         ended: dict[ShipmentId, Use | None] = {}
         last_hour = self._span.last_hour
         ending = numbers.take_ending(last_hour)
-        loaded = self._shipments.load(ending)
-        for shipment_id in ending:
-            until = keep_until(loaded[shipment_id], self._span.lag_days)
+        for shipment_id, shipment in zip(ending, self._shipments.load(ending), strict=True):
+            until = keep_until(shipment, self._span.lag_days)
             if until > last_hour:
                 numbers.keep(shipment_id, until)
             else:
@@ -284,55 +291,66 @@ class Engine:
         return levels
 
     def _evaluate(self, changes: Changes) -> None:
-        for leaf in self._touched:
-            for state in leaf.scopes:
-                self._unevaluated[state] = None
-        if not self._unevaluated:
+        touched, evaluated = self._touched, self._unevaluated
+        if not touched and not evaluated:
             return
-        changed: list[tuple[ScopeState, Status]] = []
-        settled = self._settled() if self._as_of < self._settled_until else {}
-        for state in self._unevaluated:
-            valid, defects = state.live[VALID], state.live[DEFECT]
-            if state.status == "ok" and state.levels.is_fine(valid, valid + defects):
-                continue
-            if state in settled:
-                continue
-            status = state.levels.status(state.status, valid, valid + defects)
-            if status != state.status:
-                changed.append((state, status))
-        changed.sort(key=lambda change: encode_key(change[0].scope))
-        for state, status in changed:
-            previous, state.status = state.status, status
-            alert = make_alert(state, self._metric(state), previous, self._settings.source, self._windows.kinds)
-            state.alert_id = alert.alert_id
-            self._last_alerts[state.scope] = (status, alert.alert_id, alert.since)
-            changes.alerts.append(alert)
-        evaluated = self._unevaluated
-        if settled:
+        settled: dict[ScopeState, None] = {}
+        if self._as_of < self._settled_until:
+            settled = self._settled(touched, evaluated)
             evaluated = {state: None for state in evaluated if state not in settled}
-        self._unevaluated = settled
+        suspects = dict(evaluated)
+        for leaf in touched:
+            for state in leaf.scopes:
+                valid = state.live[VALID]
+                n, d = state.levels.fine
+                # Most scopes are ok and stay it.
+                if (valid * d < n * (valid + state.live[DEFECT]) or state.status != "ok") and state not in settled:
+                    suspects[state] = None
+        self._say_changed(suspects, changes)
+        self._touched, self._unevaluated = {}, settled
         self._unpublished.update(evaluated)
-        self._drop_emptied(evaluated)
+        self._unpublished_leaves.update(touched)
+        self._drop_emptied([leaf for leaf in touched if not leaf.size], evaluated)
 
-    def _settled(self) -> dict[ScopeState, None]:
+    def _settled(self, touched: Iterable[Leaf], others: Iterable[ScopeState]) -> dict[ScopeState, None]:
         """The scopes that have said at a later instant what their status is.
 
         After a crash between the alerts of a step and its watermark, the step's hours pass again. What was said in
         them stands; to evaluate it from their beginning would say other things on the way there.
         """
         never = ("ok", "", EPOCH)
-        return {
-            state: None for state in self._unevaluated if self._last_alerts.get(state.scope, never)[2] > self._as_of
-        }
+        states = chain(others, *(leaf.scopes for leaf in touched))
+        return {state: None for state in states if self._last_alerts.get(state.scope, never)[2] > self._as_of}
 
-    def _drop_emptied(self, evaluated: Iterable[ScopeState]) -> None:
-        emptied = [leaf for leaf in self._touched if not leaf.size]
-        self._touched.clear()
+    def _say_changed(self, suspects: Iterable[ScopeState], changes: Changes) -> None:
+        """Alerts for those of the scopes whose status is not what it was."""
+        changed: list[tuple[bytes, ScopeState, Status]] = []
+        for state in suspects:
+            valid = state.live[VALID]
+            status = state.levels.status(state.status, valid, valid + state.live[DEFECT])
+            if status != state.status:
+                changed.append((encode_key(state.scope), state, status))
+        changed.sort(key=itemgetter(0))
+        for _, state, status in changed:
+            previous, state.status = state.status, status
+            alert = make_alert(state, self._metric(state), previous, self._settings.source, self._windows.kinds)
+            state.alert_id = alert.alert_id
+            self._last_alerts[state.scope] = (status, alert.alert_id, alert.since)
+            changes.alerts.append(alert)
+
+    def _drop_emptied(self, emptied: Iterable[Leaf], others: Iterable[ScopeState]) -> None:
+        """Forget leaves on which nothing is counted, and the scopes that were those of nothing else."""
+        bare = dict.fromkeys(others)
         for leaf in emptied:
             seller_id, marketplace, category = leaf.scopes[0].scope
             del self._leaves[seller_id, marketplace or "", category or ""]
+            del self._unpublished_leaves[leaf]
             self._windows.drop_leaf(leaf)
-        for state in evaluated:
+            for state in leaf.scopes:
+                self._unpublished[state] = None
+                if state not in self._unevaluated:
+                    bare[state] = None
+        for state in bare:
             if not state.leaves:
                 del self._scopes[state.scope]
                 self._unpublished.pop(state, None)
@@ -350,6 +368,10 @@ class Engine:
     def take_metrics(self) -> list[tuple[Scope, Metric | None]]:
         """The metrics that say something new since they were last taken; None for a scope that is gone."""
         taken: list[tuple[Scope, Metric | None]] = [(scope, None) for scope in self.take_gone()]
+        for leaf in self._unpublished_leaves:
+            for state in leaf.scopes:
+                self._unpublished[state] = None
+        self._unpublished_leaves.clear()
         for state in self._unpublished:
             said = (*state.live, *state.official, self._span.last_day, state.status)
             if said != state.published:

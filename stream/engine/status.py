@@ -31,16 +31,13 @@ class Levels:
         warn = max(settings.warn_level, threshold)
         self._min_counted = settings.min_counted
         self._passes_at_threshold = settings.passes_at_threshold
+        self.fine = warn.as_integer_ratio() if settings.passes_at_threshold else (1, 0)
+        """A rate of n / d or above gives no reason to leave the status ok; (1, 0) where any may."""
         self._threshold = threshold.as_integer_ratio()
         self._warn = warn.as_integer_ratio()
         # A level above 1 could never be reached again.
         self._recovered = min(_ONE, threshold + settings.recover_margin).as_integer_ratio()
         self._relaxed = min(_ONE, warn + settings.recover_margin).as_integer_ratio()
-
-    def is_fine(self, valid: int, counted: int) -> bool:
-        """Whether the counts give no reason to leave the status ok. Cheaper than :meth:`status`, for most scopes."""
-        n, d = self._warn
-        return valid * d >= n * counted and self._passes_at_threshold
 
     def status(self, current: Status, valid: int, counted: int) -> Status:
         """The status that follows ``current`` for these counts of the live window."""

@@ -116,6 +116,10 @@ class CompiledEntry:
         self.standard = Standard(Fraction(threshold), family.policy_name(entry))
         self.grace_hours = entry.grace.hours if overrides.grace_hours is None else overrides.grace_hours
         self.valid_when = overrides.valid_when or entry.validity.when
+        self.milestones: frozenset[Milestone] = frozenset()
+        """Those that the entry asks for."""
+        if self.valid_when == "scan":
+            self.milestones = self.milestones.union(*(SCANS[kind] for rule in entry.scans for kind in rule.needs))
         self.reuse_is_defect = entry.reuse is not None and entry.reuse.treatment == "defect"
         # Kinds of shipment are many more than plans.
         self._plan = lru_cache(_MOST_PLANS)(self._make_plan)

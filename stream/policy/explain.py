@@ -130,8 +130,10 @@ class _Explanation:
         self._step("fulfilled_by", "passed", "the merchant fulfils it")
         for rule in self._entry.entry.exempt:
             unmet = self._unmet(rule)
-            text = f"left out ({rule.reason}) is what is {rule_words(rule)}" + (f"; {rule.note}" if rule.note else "")
-            self._step("exemption", *_applied(text, unmet), rule.source, rule.grade)
+            note = f" ({rule.note})" if rule.note else ""
+            text = f"left out as {rule.reason}{note}: it is {rule_words(rule)}"
+            otherwise = f"not left out as {rule.reason}{note}"
+            self._step("exemption", *_applied(text, otherwise, unmet), rule.source, rule.grade)
             if not unmet:
                 return rule.reason
         unknown = self._entry.entry.unknown_carrier
@@ -145,7 +147,9 @@ class _Explanation:
         is_open = False
         for rule in self._entry.entry.ambiguous:
             unmet = self._unmet(rule)
-            self._step("open_question", *_applied(f"{rule.open}: {rule_words(rule)}", unmet), rule.source, rule.grade)
+            text = f"flagged, because {rule.open}: it is {rule_words(rule)}"
+            otherwise = f"not in question, though {rule.open}"
+            self._step("open_question", *_applied(text, otherwise, unmet), rule.source, rule.grade)
             is_open = is_open or not unmet
         unknown = self._entry.entry.unknown_carrier
         if self._is_unknown_carrier:
@@ -171,8 +175,13 @@ class _Explanation:
                 if holds is None:
                     unmet.append(f"{words['value']} (there is no rate for {value.currency} on that day)")
                 elif not holds:
-                    unmet.append(f"{words['value']} (it is {_money(value)})")
+                    unmet.append(f"{words['value']} (it is worth {self._worth(value, bound.currency)})")
         return unmet
+
+    def _worth(self, value: Money, currency: str) -> str:
+        text = f"{value.currency} {value.amount}"
+        converted = self._rates.convert(value.amount, value.currency, currency, utc_day(self._shipped.shipped_at))
+        return text if converted is None or currency == value.currency else f"{text}, {currency} {float(converted):.4f}"
 
     # --- Is it valid -------------------------------------------------------------------------------------------------
 
@@ -181,7 +190,8 @@ class _Explanation:
         facts, number = self._facts, self._number
         if number is None:
             grace = self._entry.entry.grace
-            text = f"there is no tracking number; it may be missing for {self._entry.grace_hours} hours"
+            hours = self._entry.grace_hours
+            text = f"there is no tracking number; it may be missing for {hours} hours after the hour of shipping"
             self._step("tracking", "pending", text, grace.source, grace.grade)
             return "no_tracking"
         self._step("tracking", "passed", f"the tracking number is {number}")
@@ -193,8 +203,12 @@ class _Explanation:
             text = f"{unknown_carrier_words(self._entry)}: {facts.carrier}"
             self._step("carrier", "failed", text, unknown.source, unknown.grade)
             return "carrier_not_integrated"
-        known = f"{facts.carrier} is {facts.known.name}" if facts.known else f"{facts.carrier} is no known carrier"
-        self._step("carrier", "passed", known)
+        if facts.known is None:
+            text = f"{facts.carrier} is no known carrier; {unknown_carrier_words(self._entry)}"
+            self._step("carrier", "passed", text, unknown.source, unknown.grade)
+        else:
+            meant = "" if facts.carrier == facts.known.name else f", given as {facts.carrier}"
+            self._step("carrier", "passed", f"the carrier is {facts.known.name}{meant}")
         problem = number_problem(number, facts.known, self._shipped.order_id)
         report = explain_number(number, facts.known, self._shipped.order_id)
         self._step("number", "passed" if problem is None else "failed", f"{number}: {report.sentence}")
@@ -228,22 +242,18 @@ class _Explanation:
         seen = sorted({scan.milestone for scan in scans_of(number, scans)})
         missing = tuple(kind for kind in rule.needs if SCANS[kind].isdisjoint(seen))
         validity = self._entry.entry.validity
-        needed = f"{rule_words(rule)} needs {needs_words(rule.needs)}; seen: {', '.join(seen) or 'none'}"
+        needed = f"what is {rule_words(rule)} needs {needs_words(rule.needs)}; seen: {', '.join(seen) or 'none'}"
         if not missing:
             self._step("scans", "passed", needed, rule.source, rule.grade)
             return None
         hours = validity.second_scan_grace_hours if seen else validity.scan_grace_hours
-        text = f"{needed}; {needs_words(missing)} may be missing for {hours} hours"
+        text = f"{needed}; {needs_words(missing)} may be missing for {hours} hours after the hour of shipping"
         self._step("scans", "pending", text, rule.source, rule.grade)
         return "second_scan_missing" if seen else "no_scan"
 
 
-def _applied(text: str, unmet: list[str]) -> tuple[Result, str]:
-    return ("does_not_apply", f"{text} — it is not: {', '.join(unmet)}") if unmet else ("applies", text)
-
-
-def _money(value: Money) -> str:
-    return f"{value.currency} {value.amount}"
+def _applied(text: str, otherwise: str, unmet: list[str]) -> tuple[Result, str]:
+    return ("does_not_apply", f"{otherwise}: it is not {', nor '.join(unmet)}") if unmet else ("applies", text)
 
 
 def _verdict_text(verdict: Verdict) -> str:

@@ -4,8 +4,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Final
 
-from stream.events import OrderShipped, TrackingScanned, TrackingUploaded
+from stream.events import Milestone, OrderShipped, TrackingScanned, TrackingUploaded
 from stream.policy.compile import CompiledEntry, Decision, Overrides, Plan
 from stream.policy.conditions import Facts
 from stream.policy.load import DEFAULT, load_families
@@ -15,6 +16,9 @@ from stream.policy.verdict import Standard, Verdict
 from stream.settings import Settings
 from stream.tracking import number_problem
 from stream.tracking.numbers import compact
+
+DELIVERED: Final[Milestone] = "delivered"
+"""Tracking that is entered after this is late."""
 
 _HOURS_A_DAY = 24
 _EPOCH_DAY = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
@@ -96,6 +100,9 @@ class RulesPolicy:
             for code in family.marketplaces
         }
         self._decisions: dict[tuple[object, ...], Decision] = {}
+        self.milestones: frozenset[Milestone] = frozenset({DELIVERED}).union(
+            *(entry.milestones for entries in compiled.values() for entry in entries)
+        )
         self.judges_reuse = any(entry.reuse_is_defect for entries in compiled.values() for entry in entries)
 
     @classmethod
@@ -196,7 +203,7 @@ def utc_day(instant: datetime) -> int:
 
 def is_late(entered_at: datetime, scans: Sequence[TrackingScanned]) -> bool:
     """Whether the tracking was entered after the package had been delivered: too late for good."""
-    return any(scan.milestone == "delivered" and entered_at > (scan.scanned_at or scan.event_time) for scan in scans)
+    return any(scan.milestone == DELIVERED and entered_at > (scan.scanned_at or scan.event_time) for scan in scans)
 
 
 def scans_of(number: str, scans: Sequence[TrackingScanned]) -> list[TrackingScanned]:

@@ -64,6 +64,15 @@ class Rates:
         index = bisect_right(days, day)
         return self._rates[currency][index - 1] if index else None
 
+    def convert(self, amount: Decimal, currency: str, to: str, day: int) -> Fraction | None:
+        """The amount in another currency, exactly, at the rates of a day; None where a currency has none."""
+        if currency == to:
+            return Fraction(amount)
+        from_rate, to_rate = self.on(currency, day), self.on(to, day)
+        if from_rate is None or to_rate is None:
+            return None
+        return Fraction(amount) * Fraction(to_rate) / Fraction(from_rate)
+
     def period(self, day: int) -> int:
         """A number that is the same for days on which all rates are the same."""
         return bisect_right(self._changes, day)
@@ -141,10 +150,7 @@ class Bound(NamedTuple):
         return Decimal(f"{first_too_much}E-{MAX_AMOUNT_DECIMALS}")  # arithmetic would round to the context's digits
 
     def _in(self, currency: str, day: int, rates: Rates) -> Fraction | None:
-        if currency == self.currency:
-            return Fraction(self.amount)
-        to, own = rates.on(currency, day), rates.on(self.currency, day)
-        return None if to is None or own is None else Fraction(self.amount) * Fraction(to) / Fraction(own)
+        return rates.convert(self.amount, self.currency, currency, day)
 
     def __str__(self) -> str:
         return f"{'less than' if self.sign == '<' else 'at most'} {self.currency} {self.amount}"

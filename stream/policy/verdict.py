@@ -6,7 +6,7 @@ from enum import IntEnum
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
-from stream.events import OrderShipped, TrackingScanned, TrackingUploaded
+from stream.events import Milestone, OrderShipped, TrackingScanned, TrackingUploaded
 
 MAX_GRACE_HOURS = 28 * 24
 """A grace period ends while its shipment is still in the live window of 30 days."""
@@ -54,6 +54,11 @@ class Policy(Protocol):
     @property
     def judges_reuse(self) -> bool:
         """Whether a number that is used again can be a defect. Only then is it found out."""
+        ...
+
+    @property
+    def milestones(self) -> frozenset[Milestone]:
+        """The milestones that a verdict may hang on. Scans of others change none."""
         ...
 
     def judge(

@@ -30,7 +30,7 @@ def condition_words(rule: Conditions) -> dict[str, str]:
 
 def rule_words(rule: Conditions) -> str:
     """What a rule applies to, in words."""
-    return ", ".join(condition_words(rule).values()) or "every shipment"
+    return ", ".join(condition_words(rule).values()) or "any shipment"
 
 
 def _conditions(rule: Conditions) -> Iterator[tuple[str, str]]:

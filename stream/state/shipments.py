@@ -1,6 +1,6 @@
 """Where an engine finds the shipments of its partition: kept as objects, or stored as rows behind a cache."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -23,16 +23,16 @@ ChangedShipments = Mapping[ShipmentId, Shipment | None]
 KeepUntil = Callable[[Shipment], int]
 """Gives the hour since 1970 UTC in which a shipment may be forgotten."""
 
-CACHED = 16_384
+CACHED = 8_192
 """Shipments that stay unpacked: tracking follows shipping by minutes to hours, and at some 1.2 kB each two such
-generations of a partition take 40 MB."""
+generations of a partition take 20 MB."""
 
 
 class Shipments(Protocol):
     """The shipments of one partition. What :meth:`load` gives is changed in place, and then saved by the caller."""
 
-    def load(self, shipment_ids: Iterable[ShipmentId]) -> dict[ShipmentId, Shipment]:
-        """The shipments of these ids at least; a new, empty one where none is known."""
+    def load(self, shipment_ids: Sequence[ShipmentId]) -> list[Shipment]:
+        """The shipments of these ids, in their order; a new, empty one where none is known."""
         ...
 
     def scan(self) -> Iterator[tuple[ShipmentId, Shipment]]:
@@ -54,13 +54,16 @@ class HeldShipments:
         self._round: list[ShipmentId] = []
         self._position = 0
 
-    def load(self, shipment_ids: Iterable[ShipmentId]) -> dict[ShipmentId, Shipment]:
+    def load(self, shipment_ids: Sequence[ShipmentId]) -> list[Shipment]:
         """See :class:`Shipments`."""
         held = self._held
+        loaded = []
         for shipment_id in shipment_ids:
-            if shipment_id not in held:
-                held[shipment_id] = Shipment()
-        return held
+            shipment = held.get(shipment_id)
+            if shipment is None:
+                shipment = held[shipment_id] = Shipment()
+            loaded.append(shipment)
+        return loaded
 
     def save(self, changed: ChangedShipments) -> None:
         """Forget what is to be forgotten; the rest was changed in place, or replaces what was held."""
@@ -99,26 +102,22 @@ class StoredShipments:
         self._younger: dict[ShipmentId, Shipment] = {}
         self._older: dict[ShipmentId, Shipment] = {}
 
-    def load(self, shipment_ids: Iterable[ShipmentId]) -> dict[ShipmentId, Shipment]:
+    def load(self, shipment_ids: Sequence[ShipmentId]) -> list[Shipment]:
         """See :class:`Shipments`. Raises :class:`~stream.state.rows.CorruptShipmentError`."""
         if len(self._younger) > CACHED:
             self._older, self._younger = self._younger, {}
         younger, older = self._younger, self._older
-        loaded: dict[ShipmentId, Shipment] = {}
-        missing: list[ShipmentId] = []
+        missing: dict[ShipmentId, None] = {}
         for shipment_id in shipment_ids:
-            shipment = younger.get(shipment_id)
-            if shipment is None:
+            if shipment_id not in younger:
                 shipment = older.get(shipment_id)
                 if shipment is None:
-                    missing.append(shipment_id)
-                    continue
-                younger[shipment_id] = shipment
-            loaded[shipment_id] = shipment
+                    missing[shipment_id] = None
+                else:
+                    younger[shipment_id] = shipment
         for shipment_id, value in zip(missing, self._store.get_many(list(map(shipment_key, missing))), strict=True):
-            shipment = Shipment() if value is None else unpack(shipment_id, value)
-            loaded[shipment_id] = younger[shipment_id] = shipment
-        return loaded
+            younger[shipment_id] = Shipment() if value is None else unpack(shipment_id, value)
+        return [younger[shipment_id] for shipment_id in shipment_ids]
 
     def save(self, changed: ChangedShipments) -> dict[bytes, bytes | None]:
         """Write what changed to the store. Returns the rows, for the changelog."""

@@ -1,8 +1,9 @@
 """One partition of the worker: records in, what to send out. Everything of a step that needs no waiting."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import chain
 
 from stream.engine import Engine
 from stream.events import MAX_FUTURE, Event, Rejection, check_arrival, decode
@@ -11,8 +12,11 @@ from stream.state.rows import pack_watermark
 from stream.state.shipments import ChangedShipments
 from stream.worker.dead_letters import RejectionLimit, dead_letter
 from stream.worker.publisher import Outgoing
-from stream.worker.transport import Records
+from stream.worker.transport import Record, Records
 from stream.worker.watermark import Watermark
+
+Batch = tuple[str, Records]
+"""Records of one topic, in their order."""
 
 
 class Partition:
@@ -39,37 +43,47 @@ class Partition:
         self._outcomes = outcomes
 
     def process(
-        self, topic: str, records: Records, now: datetime, monotonic: float, is_at_end: Callable[[str], bool]
+        self, batches: Sequence[Batch], now: datetime, monotonic: float, is_at_end: Callable[[str], bool]
     ) -> Outgoing:
-        """Apply a batch of one topic, and let time pass as far as it has come.
+        """Apply batches, and let time pass as far as it has come.
 
         Raises :class:`~stream.worker.dead_letters.TooManyRejectionsError`.
         """
         latest_allowed = now + MAX_FUTURE
         events: list[Event] = []
-        sources: dict[int, int] = {}
-        rejected: list[tuple[int, Rejection]] = []
-        for index, record in enumerate(records):
-            event = decode(record.value)
-            if not isinstance(event, Rejection):
-                rejection = check_arrival(event, record.key, latest_allowed)
-                if rejection is None:
-                    sources[id(event)] = index
+        accepted: list[Record] = []
+        rejected: list[tuple[Record, Rejection]] = []
+        for topic, records in batches:
+            latest = None
+            for record in records:
+                event = decode(record.value)
+                if isinstance(event, Rejection):
+                    rejected.append((record, event))
+                elif (rejection := check_arrival(event, record.key, latest_allowed)) is not None:
+                    rejected.append((record, rejection))
+                else:
                     events.append(event)
-                    continue
-                event = rejection
-            rejected.append((index, event))
+                    accepted.append(record)
+                    if latest is None or event.event_time > latest:
+                        latest = event.event_time
+            self._watermark.saw(topic, latest, monotonic)
         outgoing = Outgoing()
         if events:
             changes = self.engine.apply(events)
-            rejected.extend((sources[id(event)], rejection) for event, rejection in changes.rejected)
             self._take(changes.shipments, outgoing)
-        self._limit.count(len(records), [rejection for _, rejection in rejected])
-        self._outcomes["accepted"] += len(records) - len(rejected)
-        for index, rejection in sorted(rejected, key=lambda each: each[0]):
+            if changes.rejected:
+                late = {id(event): rejection for event, rejection in changes.rejected}
+                for event, record in zip(events, accepted, strict=True):
+                    if id(event) in late:
+                        rejected.append((record, late[id(event)]))
+                places = {id(record): place for place, record in enumerate(chain(*(each for _, each in batches)))}
+                rejected.sort(key=lambda each: places[id(each[0])])
+        read = sum(len(records) for _, records in batches)
+        self._limit.count(read, [rejection for _, rejection in rejected])
+        self._outcomes["accepted"] += read - len(rejected)
+        for record, rejection in rejected:
             self._outcomes[rejection.code.value] += 1
-            outgoing.dead_letters.append(dead_letter(records[index], rejection, now))
-        self._watermark.saw(topic, max((event.event_time for event in events), default=None), monotonic)
+            outgoing.dead_letters.append(dead_letter(record, rejection, now))
         self._pass_time(outgoing, now, monotonic, is_at_end)
         return outgoing
 

@@ -16,7 +16,6 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
@@ -47,10 +46,10 @@ class Outgoing(Struct):
         return not (self.gone or self.rows or self.watermark or self.metrics or self.alerts or self.dead_letters)
 
 
-class _Record(NamedTuple):
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
+_Record = tuple[bytes | None, bytes | None, Headers]
+"""Key, value and headers."""
+
+_NO_HEADERS: Headers = []
 
 
 class Publisher:
@@ -67,7 +66,7 @@ class Publisher:
         Raises :class:`aiokafka.errors.KafkaError`: then nothing of the batch may be acknowledged.
         """
         settings = self._settings
-        tombstones = (_Record(encode_key(scope), None, []) for scope in outgoing.gone)
+        tombstones = [(encode_key(scope), None, _NO_HEADERS) for scope in outgoing.gone]
         await self._send(settings.metrics_topic, partition, tombstones)
         await self._send_rows(partition, outgoing.rows, store)
         _, last_alert, _ = await asyncio.gather(
@@ -82,7 +81,7 @@ class Publisher:
         return last_alert
 
     async def _send_rows(self, partition: int, rows: Rows, store: Store) -> None:
-        records = (_Record(key, value, []) for key, value in rows.items())
+        records = [(key, value, _NO_HEADERS) for key, value in rows.items()]
         offset = await self._send(self._settings.changelog_topic, partition, records)
         if offset is not None:
             store.persist(offset)
@@ -91,11 +90,11 @@ class Publisher:
         key, value = encode_key(metric.scope), encode(metric)
         # One id for one content: a metric may change more than once at an instant of event time.
         event_id = blake2b(value, digest_size=16).hexdigest().encode()
-        return _Record(key, value, self._cloud_event(event_id, b"vtr-metric", metric.as_of))
+        return key, value, self._cloud_event(event_id, b"vtr-metric", metric.as_of)
 
     def _alert(self, alert: Alert) -> _Record:
         headers = self._cloud_event(alert.alert_id.encode(), alert.type.encode(), alert.since)
-        return _Record(encode_key(alert.scope), encode(alert), headers)
+        return encode_key(alert.scope), encode(alert), headers
 
     def _cloud_event(self, event_id: bytes, event_type: bytes, time: datetime) -> Headers:
         return [
@@ -108,7 +107,7 @@ class Publisher:
 
     async def _send_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> None:
         topic = self._settings.dead_letters_topic
-        records = [_Record(letter.key, letter.value, letter.headers) for letter in letters]
+        records = [(letter.key, letter.value, letter.headers) for letter in letters]
         try:
             await self._send(topic, partition, records)
         except MessageSizeTooLargeError:
@@ -117,7 +116,7 @@ class Publisher:
                 try:
                     await self._send(topic, partition, [record])
                 except MessageSizeTooLargeError:
-                    await self._send(topic, partition, [_Record(letter.key, None, letter.headers_without_value())])
+                    await self._send(topic, partition, [(letter.key, None, letter.headers_without_value())])
 
     async def _send(self, topic: str, partition: int, records: Iterable[_Record]) -> int | None:
         """Send records in their order, in as few requests as they fit in. Returns the offset of the last one."""

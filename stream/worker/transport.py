@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, TypeAlias, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import IllegalStateError
@@ -26,7 +26,8 @@ from stream.worker.offsets import OffsetLedger
 LOOK_AGAIN = 0.05
 """Seconds after which a fetch that waits for records looks again at what may be read."""
 
-Records = list["ConsumerRecord[bytes | None, bytes | None]"]
+Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
+Records = list[Record]
 
 
 class _NoReadOffsets(dict[TP, "int | None"]):

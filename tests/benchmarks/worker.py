@@ -51,7 +51,8 @@ def run_settings(base: Settings, folder: Path, **changes: object) -> Settings:
 
 def start(settings: Settings, folder: Path, *, name: str = "worker", cores: set[int] | None = None) -> Process:
     """Start a worker, and do not wait for it."""
-    environment = {f"{ENV_PREFIX}{field.upper()}": str(value) for field, value in asdict(settings).items()}
+    given = {field: value for field, value in asdict(settings).items() if value is not None}
+    environment = {f"{ENV_PREFIX}{field.upper()}": str(value) for field, value in given.items()}
     log = folder / f"{settings.group}-{name}.log"
     return Process([sys.executable, "-m", "stream", "run"], log, environment, cores)
 

@@ -1,6 +1,6 @@
 """A short run of the fuzzer, and whether it would notice. ``python -m tests.fuzz`` makes long ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Literal
@@ -15,10 +15,10 @@ from stream.settings import Settings
 from stream.shipment import Shipment
 from stream.state.rows import pack
 from stream.worker.dead_letters import DeadLetter, dead_letter
-from stream.worker.partition import Partition
+from stream.worker.partition import Batch, Partition
 from stream.worker.publisher import Outgoing
-from stream.worker.transport import Records
-from tests.fuzz.harness import START, BrokenError, Harness, Record
+from stream.worker.transport import Record
+from tests.fuzz.harness import START, BrokenError, Harness
 from tests.fuzz.inputs import any_input
 from tests.fuzz.run import run, text
 from tests.fuzz.words import any_value
@@ -59,9 +59,9 @@ def lose_a_letter(patch: pytest.MonkeyPatch) -> None:
     real = Partition.process
 
     def losing(
-        self: Partition, topic: str, records: Records, now: datetime, monotonic: float, is_at_end: Callable[[str], bool]
+        self: Partition, batches: Sequence[Batch], now: datetime, monotonic: float, is_at_end: Callable[[str], bool]
     ) -> Outgoing:
-        outgoing = real(self, topic, records, now, monotonic, is_at_end)
+        outgoing = real(self, batches, now, monotonic, is_at_end)
         del outgoing.dead_letters[-1:]
         return outgoing
 

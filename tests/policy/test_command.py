@@ -51,7 +51,7 @@ def test_show_tells_the_rules_in_plain_words() -> None:
         "a letter, worth less than EUR 20 [R, S9, N2, N11, N12]"
     ) in text
     assert "Counted and flagged, because the sources leave it open" in text
-    assert "within one country, worth at most EUR 15; domestic orders above EUR 15 count" in text
+    assert "low_value: within one country, worth at most EUR 15; the German notice counts" in text
     assert "N2 https://whowillcare.net/" in text
 
 

@@ -140,7 +140,7 @@ def test_letters_within_a_country(marketplace: str, on: str, method: str, expect
 @pytest.mark.parametrize(
     ("marketplace", "value", "expected"),
     [
-        ("DE", "15.00 EUR", "ambiguous"),
+        ("DE", "15.00 EUR", "low_value"),
         ("DE", "15.01 EUR", "counted"),
         ("DE", None, "counted"),
         ("PL", "60 PLN", "ambiguous"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stream.events import Milestone, Money, OrderShipped, TrackingScanned, TrackingUploaded
 from stream.places import MARKETPLACE_CODES
-from stream.policy import Outcome, RulesPolicy, explain
+from stream.policy import Outcome, RulesPolicy, Step, explain
 from stream.policy.load import known_sources
 from stream.settings import Settings
 from tests.policy.facts import BY_SCAN, NUMBER, POLICY, at, order, rules, scan, upload
@@ -165,13 +165,20 @@ def test_an_exempt_letter() -> None:
     assert steps[-1].text == "left out: low_value_letter"
 
 
+def exemptions(shipped: OrderShipped) -> list[Step]:
+    return [step for step in explain(POLICY, shipped, None, (), None, False) if step.check == "exemption"]
+
+
 def test_why_a_rule_does_not_apply() -> None:
     shipped = order("DE", "2026-03-01", "21 EUR", ship_from="DE", ship_to="FR", ship_method="Brief")
-    (exemption,) = [step for step in explain(POLICY, shipped, None, (), None, False) if step.check == "exemption"]
+    exemption, _ = exemptions(shipped)
     assert exemption.result == "does_not_apply"
-    assert exemption.text.endswith("— it is not: worth less than EUR 20 (it is EUR 21)")
+    assert exemption.text.endswith(": it is not worth less than EUR 20 (it is worth EUR 21)")
+    shipped = order("DE", "2026-03-01", "21 GBP", ship_from="DE", ship_to="FR", ship_method="Brief")
+    exemption, _ = exemptions(shipped)
+    assert exemption.text.endswith("(it is worth GBP 21, EUR 23.9644)"), "GBP 0.8763 for EUR 1"
     shipped = order("DE", "2026-03-01", "21 XXX", ship_from="DE", ship_to="FR", ship_method="Brief")
-    (exemption,) = [step for step in explain(POLICY, shipped, None, (), None, False) if step.check == "exemption"]
+    exemption, _ = exemptions(shipped)
     assert "there is no rate for XXX on that day" in exemption.text
 
 

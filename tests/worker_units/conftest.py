@@ -51,4 +51,4 @@ async def line(app: VtrApp, consumer: BatchConsumer) -> AsyncIterator[Line]:
     yield line
     line.producer.acknowledges.set()
     line.task.cancel()
-    await asyncio.gather(line.task, *line.processor._publishing.values(), return_exceptions=True)
+    await asyncio.gather(line.task, *line.processor._steps.values(), return_exceptions=True)

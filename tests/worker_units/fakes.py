@@ -1,7 +1,7 @@
 """What stands in for the broker, and for what is not under test; and how tests drive what is."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from stream.records import Alert
 from stream.settings import Settings
 from stream.worker.app import VtrApp
 from stream.worker.dead_letters import DeadLetter
+from stream.worker.partition import Batch
 from stream.worker.publisher import Outgoing
 from stream.worker.transport import BatchConsumer, Records
 
@@ -112,11 +113,17 @@ class Partition:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.alerts: list[Alert] = []
-        self.offsets: list[int] = []
+        self.steps: list[list[int]] = []
+        """The last offsets of each step's batches."""
 
-    def process(self, topic: str, records: Records, *_: object) -> Outgoing:
-        assert topic == TOPIC
-        self.offsets.append(records[-1].offset)
+    @property
+    def offsets(self) -> list[int]:
+        """The last offset of each batch."""
+        return [offset for step in self.steps for offset in step]
+
+    def process(self, batches: Sequence[Batch], *_: object) -> Outgoing:
+        assert {topic for topic, _ in batches} == {TOPIC}
+        self.steps.append([records[-1].offset for _, records in batches])
         if self.error is not None:
             raise self.error
         return Outgoing(alerts=self.alerts, dead_letters=[DeadLetter(None, b"", [])])
@@ -167,6 +174,8 @@ class Line:
         async def events() -> AsyncIterator[Any]:
             for message in messages:
                 yield Event(self.app, None, message.value, {}, message)
+                await asyncio.sleep(0)  # a step begins: what waits together would be of one step
+                await asyncio.sleep(0)
 
         self.task = asyncio.create_task(self.processor.process(events()))
         await settled()

@@ -69,9 +69,8 @@ class Worker:
         self.partition = Partition(self.engine, shipments, watermark, limit, INTERVAL, self.outcomes)
 
     def process(self, *values: bytes | None, topic: str = SHIPPED, key: bytes | None = b"A1") -> Outgoing:
-        return self.partition.process(
-            topic, records(*values, key=key), self.now, self.monotonic, self.at_end.__contains__
-        )
+        batches = [(topic, records(*values, key=key))]
+        return self.partition.process(batches, self.now, self.monotonic, self.at_end.__contains__)
 
     def idle(self) -> Outgoing:
         return self.partition.idle(self.now, self.monotonic, self.at_end.__contains__)

@@ -11,6 +11,7 @@ from faust.events import Event
 from faust.streams import Stream
 
 from stream.worker.app import VtrApp
+from stream.worker.processor import WAITING_BATCHES
 from stream.worker.transport import BatchConsumer
 from tests.test_records import ALERT
 from tests.worker_units.fakes import TWO, A, B, Line, Thread, read, records, settled
@@ -18,7 +19,7 @@ from tests.worker_units.fakes import TWO, A, B, Line, Thread, read, records, set
 
 async def test_a_batch_is_acknowledged_when_what_it_leads_to_is(line: Line, thread: Thread) -> None:
     await line.run(*TWO, {B: records(B, 5)})
-    assert (line.partitions[0].offsets, line.partitions[1].offsets) == ([9], []), "one batch of a partition at a time"
+    assert (line.partitions[0].offsets, line.partitions[1].offsets) == ([9], [5]), "one step of a partition at a time"
     await line.consumer.commit()
     assert thread.commits == []
     line.producer.acknowledges.set()
@@ -27,6 +28,27 @@ async def test_a_batch_is_acknowledged_when_what_it_leads_to_is(line: Line, thre
     await line.consumer.commit()
     assert thread.commits == [{A: 20, B: 6}]
     assert line.crashes == []
+
+
+async def test_what_waits_while_a_partition_publishes_is_one_step(line: Line, thread: Thread) -> None:
+    await line.run(TWO[0], {A: records(A, 10)}, {A: records(A, 11, 12)})
+    assert line.partitions[0].steps == [[9]]
+    line.producer.acknowledges.set()
+    await settled()
+    assert line.partitions[0].steps == [[9], [10, 12]]
+    await line.consumer.commit()
+    assert thread.commits == [{A: 13}]
+
+
+async def test_no_more_waits_than_there_is_room_for(line: Line) -> None:
+    many = WAITING_BATCHES + 3
+    await line.run(*({A: records(A, offset)} for offset in range(many)))
+    assert not line.task.done()
+    line.producer.acknowledges.set()
+    for _ in range(many):
+        await settled()
+    assert line.task.done()
+    assert line.partitions[0].offsets == list(range(many))
 
 
 async def test_an_alert_is_kept_once_it_was_said(line: Line) -> None:

@@ -1,0 +1,87 @@
+"""What the rules cost the engine: a history with them, and with a policy that knows only one answer."""
+
+import gc
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+from stream.engine import Engine, EngineSettings, keep_until
+from stream.events import Event, Milestone, OrderShipped, TrackingScanned, TrackingUploaded
+from stream.policy import Outcome, Policy, RulesPolicy, Standard, Verdict
+from stream.replay.source import RejectedLine, read_events
+from stream.settings import Settings
+from stream.state import HeldShipments
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.measure import Spread
+
+STEP = 100
+"""Events that the engine takes at once."""
+
+
+class OneAnswer:
+    """Everything is valid."""
+
+    judges_reuse = False
+    milestones: frozenset[Milestone] = frozenset({"delivered"})
+    """Those of the rules, so that the engine asks as often."""
+
+    _verdict = Verdict(Outcome.VALID)
+    _standard = Standard(Fraction(95, 100), "none")
+
+    def judge(
+        self,
+        shipped: OrderShipped,  # noqa: ARG002 - the one answer
+        tracking: TrackingUploaded | None,  # noqa: ARG002
+        scans: Sequence[TrackingScanned],  # noqa: ARG002
+        entered_at: datetime | None,  # noqa: ARG002
+        is_reused: bool,  # noqa: ARG002
+    ) -> Verdict:
+        """The one answer."""
+        return self._verdict
+
+    def standard(self, marketplace: str | None, hour: int) -> Standard:  # noqa: ARG002 - the one answer
+        """The one answer."""
+        return self._standard
+
+
+def run(bench: Bench) -> None:
+    """CPU time of the engine alone: the events are decoded and sorted before."""
+    events = _events(bench.history(bench.options.events, bench.options.sellers))
+    policies: dict[str, Policy] = {
+        "one answer for all": OneAnswer(),
+        "the product's rules": RulesPolicy.of(Settings()),
+    }
+    microseconds: dict[str, list[float]] = {name: [] for name in policies}
+    for _ in range(bench.options.rounds):
+        for name, policy in policies.items():
+            microseconds[name].append(_seconds(events, policy) / len(events) * 1e6)
+    without, with_rules = microseconds.values()
+    added = Spread.of([more - less for less, more in zip(without, with_rules, strict=True)])
+    bench.report.say("## Rules")
+    bench.report.say(
+        f"CPU time of the engine per event, over {len(events):,} events in steps of {STEP}, decoded before.",
+    )
+    rows = [[name, Spread.of(times).text(2)] for name, times in microseconds.items()]
+    bench.report.table(["", "µs/event"], [*rows, ["added by the rules", added.text(2)]])
+
+
+def _events(file: Path) -> list[Event]:
+    read = chain.from_iterable(read_events(str(file)))
+    events = [event for event in read if not isinstance(event, RejectedLine)]
+    return sorted(events, key=lambda event: (event.event_time, event.event_id))
+
+
+def _seconds(events: Sequence[Event], policy: Policy) -> float:
+    settings = EngineSettings.of(Settings())
+    shipments = HeldShipments(lambda shipment: keep_until(shipment, settings.lag_days))
+    engine = Engine(policy, settings, shipments)
+    gc.collect()
+    started = time.process_time()
+    for start in range(0, len(events), STEP):
+        step = events[start : start + STEP]
+        shipments.save(engine.apply(step).shipments)
+        shipments.save(engine.advance(step[-1].event_time).shipments)
+    return time.process_time() - started
