@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from aiokafka import ConsumerRecord
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ from stream.state.rows import WATERMARK_KEY, kept_until, pack, shipment_key, spl
 from stream.worker.dead_letters import DeadLetter, RejectionLimit
 from stream.worker.partition import Partition
 from stream.worker.publisher import Outgoing
+from stream.worker.transport import Record
 from stream.worker.watermark import Watermark
 from tests.fuzz.inputs import TOPICS, Input
 
@@ -32,7 +33,6 @@ PARTITION = 3
 MOST_OF_A_MESSAGE = 600
 """Characters: it goes into a header, and into logs."""
 
-Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 NAMES_A_FIELD = re.compile(r"`\$\.[\w.$\[\]…]*`|required field `\w+`|`\$` ?$")
 
 FIELD_BY_CODE = {
@@ -87,24 +87,25 @@ class Harness:
     # --- In ----------------------------------------------------------------------------------------------------------
 
     def feed(self, inputs: Sequence[Input], is_at_end: Callable[[str], bool] = lambda _: True) -> None:
-        """Process the inputs, topic by topic, and check what comes of each batch."""
+        """Process the inputs in one step, as a worker does what waits for it, and check what comes of them."""
+        batches: list[tuple[str, list[Record]]] = []
         for topic in TOPICS:
-            records = [
-                ConsumerRecord(topic, PARTITION, self._read + n, 0, 0, each.key, each.value, None, 0, 0, each.headers)
-                for n, each in enumerate(each for each in inputs if each.topic == topic)
-            ]
+            records: list[Record] = []
+            for each in inputs:
+                if each.topic == topic:
+                    place = (topic, PARTITION, self._read, 0, 0)
+                    records.append(ConsumerRecord(*place, each.key, each.value, None, 0, 0, each.headers))
+                    self._read += 1
             if records:
-                self._process(topic, records, is_at_end)
-
-    def _process(self, topic: str, records: list[Record], is_at_end: Callable[[str], bool]) -> None:
+                batches.append((topic, records))
         before = self._outcomes["accepted"]
-        outgoing = self._partition.process([(topic, records)], self.now, self._monotonic, is_at_end)
-        self._read += len(records)
+        outgoing = self._partition.process(batches, self.now, self._monotonic, is_at_end)
         self._take(outgoing)
         accepted = self._outcomes["accepted"] - before
-        expect(accepted + len(outgoing.dead_letters) == len(records), "accepted + dead letters are not what was read")
-        rejected = self._check_letters(records, outgoing.dead_letters)
-        self._check_accepted([record for record in records if record.offset not in rejected])
+        expect(accepted + len(outgoing.dead_letters) == len(inputs), "accepted + dead letters are not what was read")
+        read = [record for _, records in batches for record in records]
+        rejected = self._check_letters(read, outgoing.dead_letters)
+        self._check_accepted([record for record in read if record.offset not in rejected])
 
     def pass_time(self, passed: timedelta) -> None:
         """Let the clock go on, and look at it."""

@@ -17,7 +17,8 @@ from stream.state.rows import pack
 from stream.worker.dead_letters import DeadLetter, dead_letter
 from stream.worker.partition import Batch, Partition
 from stream.worker.publisher import Outgoing
-from tests.fuzz.harness import START, BrokenError, Harness, Record
+from stream.worker.transport import Record
+from tests.fuzz.harness import START, BrokenError, Harness
 from tests.fuzz.inputs import any_input
 from tests.fuzz.run import run, text
 from tests.fuzz.words import any_value

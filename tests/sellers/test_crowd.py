@@ -5,7 +5,7 @@ from tests.sellers.crowd import GIANT, expected, measure
 
 
 def test_the_metrics_are_right_and_memory_is_bounded() -> None:
-    crowd = measure(2_000)
+    crowd = measure(1_000)
     assert crowd.wrong == []
     # Two shipments for each three scopes, with their rows, and the latest of them unpacked.
     assert crowd.bytes_per_scope < 4_000
