@@ -119,8 +119,7 @@ class _Walk:
         known = self._shipments.get(shipment_id)
         is_forgotten = known is not None and keep_until(known, self._lag_days) <= self._reached(event.event_time)
         if known is None or is_forgotten:
-            shipment = Shipment(entries=() if is_forgotten else self._entries.get(shipment_id, ()))
-            self._shipments[shipment_id] = shipment
+            shipment = self._shipments[shipment_id] = Shipment(entries=self._entries.get(shipment_id, ()))
         else:
             shipment = known
         before = Facts.of(shipment)

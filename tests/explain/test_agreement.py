@@ -10,14 +10,19 @@ from unittest.mock import patch
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from stream.deployment import SellerShipments
 from stream.explain import Explanation
 from stream.explain.history import read_history
+from stream.explain.live import explain_kept
 from stream.policy import RulesPolicy
 from stream.replay import Summary, replay
 from stream.settings import Settings
+from stream.shipment import Shipment
 from stream.simulator import SimulationConfig, simulate_history
 from stream.simulator.tracking_numbers import dhl
+from stream.state.rows import pack, unpack
 from tests.explain.sums import of_explanations, of_metrics
 from tests.policy.facts import rules
 from tests.test_engine_properties import DAY, HOUR, Line, all_decoded, ends, examples, lines, shipped, to_json, tracked
@@ -96,6 +101,34 @@ def test_crowded_histories(data: st.DataObject) -> None:
     for each in agree([*history, *repeated], name, as_of):
         event(each.verdict.outcome)
         event(f"{len(each.timeline)} changes")
+
+
+@given(st.data())
+@examples(50)
+def test_what_a_deployment_keeps_leads_to_the_same(data: st.DataObject) -> None:
+    """Of shorter histories than anything is kept, the latest facts tell all but how they came about."""
+    name = data.draw(st.sampled_from(sorted(policies())))
+    settings, policy = policies()[name]
+    end = data.draw(ends())
+    history = data.draw(lines(end, 24, LAG_DAYS, most=30))
+    as_of = end + data.draw(st.sampled_from([timedelta(0), 3 * DAY]))
+    kept = {each: SellerShipments({}, as_of.replace(minute=0, second=0), 0) for each in ("A", "A1")}
+    for one in sorted(all_decoded(history), key=lambda one: (one.event_time, one.event_id)):
+        kept[one.seller_id].shipments.setdefault(one.shipment_id, Shipment()).merge(one)
+    for each in agree(history, name, as_of):
+        shipments = kept[each.seller_id].shipments
+        shipments |= {
+            shipment_id: unpack((each.seller_id, shipment_id), pack(0, shipment))
+            for shipment_id, shipment in shipments.items()
+        }
+        found = explain_kept(policy, settings.lag_days, kept[each.seller_id], each.shipment_id)
+        assert replace(found, **dict.fromkeys(HOW)) == replace(each, **dict.fromkeys(HOW))
+        if shipments[each.shipment_id].entries:
+            event("earlier numbers")
+
+
+HOW = ("as_of", "read_from", "timeline", "unchanged_events")
+"""What of an explanation is about the way to it."""
 
 
 # --- Longer than anything is kept ------------------------------------------------------------------------------------
