@@ -1,9 +1,9 @@
 """What stands in for the broker, and for what is not under test; and how tests drive what is."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -25,6 +25,7 @@ TOPIC, CHANGELOG, ALERTS = SETTINGS.order_shipped_topic, SETTINGS.changelog_topi
 A, B = TP(TOPIC, 0), TP(TOPIC, 1)
 
 Fetch = Mapping[TP, Records]
+T = TypeVar("T")
 
 
 class Thread:
@@ -37,6 +38,7 @@ class Thread:
         self.takes_commits = True
         self.seek_error: Exception | None = None
         self.seeks = 0
+        self.membership: list[bool] = []
         self._consumer: object = None
 
     def assignment(self) -> set[TP]:
@@ -50,6 +52,12 @@ class Thread:
         if self.takes_commits:
             self.committed.update(offsets)
         return self.takes_commits
+
+    async def is_still_member(self) -> bool:
+        return self.membership.pop(0)
+
+    async def call_thread(self, fun: Callable[[], Awaitable[T]]) -> T:
+        return await fun()
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         self.seeks += 1
@@ -130,11 +138,11 @@ class Partition:
 
 
 class Producer:
-    """Acknowledges what is sent once it is told to; or fails."""
+    """Acknowledges what is sent once it is told to; or fails with the next of its errors."""
 
     def __init__(self) -> None:
         self.acknowledges = asyncio.Event()
-        self.error: Exception | None = None
+        self.errors: list[Exception] = []
 
     def create_batch(self) -> BatchBuilder:
         return BatchBuilder(1000, 0)
@@ -142,10 +150,10 @@ class Producer:
     async def send_batch(self, *_: object, **__: object) -> "asyncio.Future[RecordMetadata]":
         await self.acknowledges.wait()
         future: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
-        if self.error is None:
-            future.set_result(RecordMetadata(TOPIC, 0, TopicPartition(TOPIC, 0), 0, None, 0, 0))
+        if self.errors:
+            future.set_exception(self.errors.pop(0))
         else:
-            future.set_exception(self.error)
+            future.set_result(RecordMetadata(TOPIC, 0, TopicPartition(TOPIC, 0), 0, None, 0, 0))
         return future
 
 
