@@ -12,6 +12,7 @@ from faust.types.web import Web
 from stream.settings import Settings, bootstrap_servers
 from stream.state import MemoryStore, Store
 from stream.state.rocks import RocksStore
+from stream.worker.collector import WorkerCollector
 from stream.worker.header_names import accept_any_header_name
 from stream.worker.health import Health
 from stream.worker.processor import Processor
@@ -106,6 +107,7 @@ def create_app(settings: Settings, partitions: int) -> VtrApp:
     )
     processor = app.processor = Processor(app, settings)
     app.health = Health(app)
+    processor.instruments.registry.register(WorkerCollector(app, settings))
     processor.shipments = ShipmentsTable(
         app,
         topic=settings.changelog_topic,

@@ -130,7 +130,7 @@ class Health:
         return Facts(
             state=state,
             assigned_partitions=sorted({tp.partition for tp in inputs}),
-            restored_partitions=sorted(processor.restored()),
+            restored_partitions=sorted(processor.partitions()),
             event_loop_age_seconds=loop_age,
             poll_age_seconds=now - max(consumer.last_poll_at, processor.ready_at) if inputs else None,
             broker_answer_age_seconds=None if answered_at is None else now - answered_at,

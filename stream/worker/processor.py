@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from faust.types import TP, AppT, EventT
 
 from stream.engine import Engine, EngineSettings, keep_until
+from stream.monitoring.metrics import Instruments
 from stream.policy import RulesPolicy
 from stream.settings import Settings
 from stream.state import StoredShipments
@@ -80,8 +81,13 @@ class Processor:
         """Whether an error is stopping the worker."""
         self.ready_at = float("-inf")
         """Monotonic seconds since when all is restored, or was the last time."""
-        self._outcomes: Counter[str] = Counter()
-        """Events by outcome: ``accepted``, or the code of the rejection."""
+        self.instruments = Instruments()
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """Events by topic and outcome: ``accepted``, or the code of the rejection."""
+        self.alerts_said: Counter[str] = Counter()
+        """Published alerts by type."""
+        self.restored_within: float | None = None
+        """Seconds from the last assignment until the windows of all its partitions were at hand."""
         self.shipments: ShipmentsTable
         self.alerts: AlertsTable
 
@@ -96,6 +102,7 @@ class Processor:
         if not self.has_failed:
             self.ready_at = monotonic()
             self._running.set()
+            self._note_restored()
             for number in self._waiting:
                 self._begin(number)
             assigned = ", ".join(map(str, self._assigned())) or "none"
@@ -106,9 +113,9 @@ class Processor:
         self._running.clear()
         await asyncio.gather(*self._steps.values(), return_exceptions=True)
 
-    def restored(self) -> list[int]:
+    def partitions(self) -> dict[int, Partition]:
         """The partitions whose windows are at hand. May be asked from any thread, as the next."""
-        return list(self._partitions.copy())
+        return self._partitions.copy()
 
     def publishing_since(self) -> float | None:
         """Monotonic seconds of the beginning of the longest step that is being published; None where none is."""
@@ -143,7 +150,10 @@ class Processor:
                 await self._publish(number, outgoing)
             while self._running.is_set() and (step := self._take(number)):
                 batches = [(event.message.topic, cast("Records", event.value)) for event in step]
-                outgoing = self._partition(number).process(batches, self._clock(), monotonic(), self._is_at_end(number))
+                partition, began = self._partition(number), monotonic()
+                outgoing = partition.process(batches, self._clock(), began, self._is_at_end(number))
+                self.instruments.step_duration.observe(monotonic() - began)
+                self.instruments.step_records.observe(sum(len(records) for _, records in batches))
                 await self._publish(number, outgoing)
                 for event in step:
                     event.ack()
@@ -183,22 +193,24 @@ class Processor:
 
     def _tell(self, told: int, seconds: float) -> int:
         """Log how many events came since ``told``, where any did. Returns how many came in all."""
-        events = self._outcomes.total()
+        events = self.outcomes.total()
         if events > told:
-            rejected = events - self._outcomes["accepted"]
+            rejected = events - sum(self.outcomes[topic, "accepted"] for topic in self._settings.input_topics)
             oldest = min((partition.engine.as_of for partition in self._partitions.values()), default=None)
             rate = (events - told) / seconds
             logger.info("%d events, %.0f/s now, %d rejected, as of %s", events, rate, rejected, oldest)
         return events
 
     async def _publish(self, number: int, outgoing: Outgoing) -> None:
-        self._publishing_since[number] = monotonic()
+        began = self._publishing_since[number] = monotonic()
         try:
             last_alert = await self._publish_in_spite_of_outages(number, outgoing)
         finally:
             del self._publishing_since[number]
+        self.instruments.publish_duration.observe(monotonic() - began)
         if last_alert is not None:
             self.alerts.said(number, outgoing.alerts, last_alert)
+            self.alerts_said.update(alert.type for alert in outgoing.alerts)
 
     async def _publish_in_spite_of_outages(self, number: int, outgoing: Outgoing) -> int | None:
         """Publish, and where no broker takes it, again: to send a thing twice changes nothing.
@@ -246,10 +258,16 @@ class Processor:
             )
             watermark = Watermark(self._settings.input_topics, self._settings.idle_after, monotonic())
             partition = Partition(
-                engine, shipments, watermark, self._limit, self._settings.metrics_interval, self._outcomes
+                engine, shipments, watermark, self._limit, self._settings.metrics_interval, self.outcomes
             )
             self._partitions[number] = partition
+            self._note_restored()
         return partition
+
+    def _note_restored(self) -> None:
+        assigned_at = self._consumer().assigned_at
+        if assigned_at is not None and self._partitions.keys() >= set(self._assigned()):
+            self.restored_within = monotonic() - assigned_at
 
     def _assigned(self) -> list[int]:
         topic = self._settings.order_shipped_topic

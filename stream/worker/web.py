@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 from faust import web
 from faust.web.drivers.aiohttp import Web
+from prometheus_client.exposition import choose_encoder
 
 from stream.worker.health import Facts, is_alive, troubles
 
@@ -31,7 +32,7 @@ class WorkerWeb(Web):
     def init_server(self) -> None:
         """Called before the start, and again at the start."""
         if not self.views:
-            for page in (Live, Ready):
+            for page in (Live, Ready, Metrics):
                 self.add_view(page)
         super().init_server()
 
@@ -74,3 +75,15 @@ def readiness(known: Facts) -> tuple[bool, dict[str, object]]:
     """Whether the worker is ready, and the body that says so."""
     why_not = [trouble.text for trouble in troubles(known)]
     return not why_not, {"ready": not why_not, "why_not": why_not, "facts": known}
+
+
+class Metrics(_Page):
+    """What Prometheus asks for."""
+
+    view_name, view_path = "metrics", "/metrics"
+
+    async def get(self, request: web.Request) -> web.Response:
+        """See the class."""
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        body = encode(self.app.processor.instruments.registry)
+        return self.web.bytes(body, headers=_HEADERS | {"Content-Type": content_type})

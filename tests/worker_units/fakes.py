@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from time import time
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
@@ -113,6 +114,34 @@ async def done(consumer: driver.Consumer, *batches: Records) -> None:
         for message in await read(consumer, {TP(batch[0].topic, batch[0].partition): batch}):
             message.ack(consumer)
         await consumer.commit()
+
+
+class Client:
+    """What of aiokafka's consumer is asked."""
+
+    def __init__(self) -> None:
+        self.states: dict[TopicPartition, SimpleNamespace] = {}
+        self.buffered: dict[TopicPartition, object] = {}
+        self.connections: dict[object, SimpleNamespace] = {}
+        self.is_rebalancing = False
+        self._client = SimpleNamespace(_conns=self.connections)
+        self._fetcher = SimpleNamespace(_records=self.buffered)
+
+    @property
+    def _subscription(self) -> SimpleNamespace:
+        assignment = SimpleNamespace(tps=set(self.states), state_value=self.states.get)
+        return SimpleNamespace(
+            subscription=SimpleNamespace(assignment=assignment), reassignment_in_progress=self.is_rebalancing
+        )
+
+    def has(self, tp: TopicPartition, position: int, highwater: int | None, age: float = 0.0) -> None:
+        self.states[TopicPartition(*tp)] = SimpleNamespace(
+            has_valid_position=True,
+            position=position,
+            highwater=highwater,
+            timestamp=(time() - age) * 1000,
+            paused=False,
+        )
 
 
 class Partition:

@@ -2,12 +2,11 @@
 
 import logging
 from collections.abc import Callable
-from time import monotonic, time
+from time import monotonic
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from aiokafka import TopicPartition
 from faust.web import View
 
 from stream.worker import health
@@ -15,7 +14,21 @@ from stream.worker.app import VtrApp, create_app
 from stream.worker.health import DEAD_AFTER, STUCK_AFTER, Facts, State, is_alive, troubles
 from stream.worker.transport import BatchConsumer
 from stream.worker.web import readiness
-from tests.worker_units.fakes import CHANGELOG, SETTINGS, TOPIC, TWO, A, B, Line, Thread, done, read, records, settled
+from tests.worker_units.fakes import (
+    CHANGELOG,
+    SETTINGS,
+    TOPIC,
+    TWO,
+    A,
+    B,
+    Client,
+    Line,
+    Thread,
+    done,
+    read,
+    records,
+    settled,
+)
 
 LONG, SHORT = STUCK_AFTER + 5, STUCK_AFTER - 5
 
@@ -88,41 +101,6 @@ def test_the_body_says_why_not() -> None:
 
 
 # --- What is known ---------------------------------------------------------------------------------------------------
-
-
-class Client:
-    """What of aiokafka's consumer is asked."""
-
-    def __init__(self) -> None:
-        self.states: dict[TopicPartition, SimpleNamespace] = {}
-        self.buffered: dict[TopicPartition, object] = {}
-        self.connections: dict[object, SimpleNamespace] = {}
-        self.is_rebalancing = False
-        self._client = SimpleNamespace(_conns=self.connections)
-        self._fetcher = SimpleNamespace(_records=self.buffered)
-
-    @property
-    def _subscription(self) -> SimpleNamespace:
-        assignment = SimpleNamespace(tps=set(self.states), state_value=self.states.get)
-        return SimpleNamespace(
-            subscription=SimpleNamespace(assignment=assignment), reassignment_in_progress=self.is_rebalancing
-        )
-
-    def has(self, tp: TopicPartition, position: int, highwater: int | None, age: float = 0.0) -> None:
-        self.states[TopicPartition(*tp)] = SimpleNamespace(
-            has_valid_position=True,
-            position=position,
-            highwater=highwater,
-            timestamp=(time() - age) * 1000,
-            paused=False,
-        )
-
-
-@pytest.fixture
-def client(consumer: BatchConsumer, thread: Thread) -> Client:
-    client = thread._consumer = Client()
-    assert consumer.app.consumer is consumer
-    return client
 
 
 @pytest.fixture
@@ -249,5 +227,5 @@ async def test_no_page_is_served_but_ours() -> None:
     app = create_app(SETTINGS, 4)
     for _ in range(2):
         app.web.init_server()
-    assert set(cast("dict[str, View]", app.web.views)) == {"/livez", "/readyz"}
+    assert set(cast("dict[str, View]", app.web.views)) == {"/livez", "/readyz", "/metrics"}
     assert app.conf.web_in_thread

@@ -123,7 +123,7 @@ async def test_but_not_once_the_partition_may_be_anothers(line: Line, thread: Th
     assert len(line.producer.errors) == 1, "it tried twice"
     processor = line.processor
     assert not processor.is_running(), "a rebalance is to come"
-    assert (processor.restored(), processor.shipments.holds(0)) == ([1], False), "what it led to is undone"
+    assert (list(processor.partitions()), processor.shipments.holds(0)) == ([1], False), "what it led to is undone"
     assert line.partitions[0].offsets == [9]
     await line.consumer.commit()
     assert (thread.commits, line.crashes) == ([], [])
