@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from stream.monitoring.sellers import SellerChoice
+
 ENV_PREFIX = "VTR_"
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -115,6 +117,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 60.0
     web_host: Annotated[str, Meta(min_length=1, description="address the worker's web server binds to")] = "127.0.0.1"
     web_port: Annotated[int, Meta(ge=0, le=65_535, description="its port; 0 for no web server")] = 6066
+    metrics_sellers: Annotated[
+        str | None,
+        Meta(
+            description="sellers with series of their own in `/metrics`: up to 100 ids with commas between, or "
+            "`worst:N` for those with the lowest VTR of each worker",
+        ),
+    ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severe log lines to show")
     ] = "info"
@@ -127,6 +136,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 continue
             if not share.is_finite() or not 0 <= share <= 1:
                 raise ValueError(f"Expected a share from 0 to 1, got {share} - at `$.{name}`")
+        try:
+            SellerChoice.parse(self.metrics_sellers or "")
+        except ValueError as error:
+            raise ValueError(f"{error} - at `$.metrics_sellers`") from None
         if self.threshold is not None and self.warn_level < self.threshold:
             raise ValueError(
                 f"Expected at least the threshold {self.threshold}, got {self.warn_level} - at `$.warn_level`"

@@ -31,6 +31,8 @@ from stream.kafka import connected_admin
 from stream.policy import Standard
 from stream.settings import ENV_PREFIX, Settings, bootstrap_servers, load_settings
 from stream.worker.dead_letters import dead_letter
+from stream.worker.health import Facts
+from stream.worker.web import readiness
 from tests.brokers import VARIABLE, Broker
 
 PROJECT = Path(__file__).parents[1]
@@ -118,7 +120,8 @@ def test_ci_runs_the_test_command() -> None:
 
 def test_links_lead_somewhere() -> None:
     targets = re.findall(r"\]\(([^)]+)\)", PROSE)
-    assert [target for target in targets if not (PROJECT / target).exists()] == []
+    anchors = {f"#{title.lower().replace(' ', '-')}" for title in re.findall(r"^##+ (.+)$", README, re.MULTILINE)}
+    assert [target for target in targets if target not in anchors and not (PROJECT / target).exists()] == []
 
 
 # --- Settings --------------------------------------------------------------------------------------------------------
@@ -144,7 +147,7 @@ def test_settings_table_is_the_settings() -> None:
 
 def examples() -> dict[str, bytes]:
     values = [block.encode() for block in blocks("json")]
-    return dict(zip((*INBOUND, "metric", "alert"), values, strict=True))
+    return dict(zip(("readiness", *INBOUND, "metric", "alert"), values, strict=True))
 
 
 @pytest.mark.parametrize("name", INBOUND)
@@ -204,6 +207,14 @@ def test_the_explanation_is_what_the_commands_say(tmp_path: Path, monkeypatch: p
     for part in text.removesuffix("…\n").split("…\n"):
         assert part in said
         said = said.partition(part)[2]
+
+
+def test_readiness_is_what_the_code_would_say() -> None:
+    said = json.loads(examples()["readiness"])
+    is_ready, body = readiness(msgspec.convert(said["facts"], Facts))
+    assert said == msgspec.to_builtins(body)
+    assert is_ready is said["ready"]
+    assert set(said["facts"]) == set(Facts.__struct_fields__)
 
 
 # --- Python ----------------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from stream.settings import Settings
     "rebalance_timeout",
     "web_host",
     "web_port",
+    "metrics_sellers",
     "log_level",
 )
 def run(settings: Settings) -> int:

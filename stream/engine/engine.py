@@ -356,6 +356,10 @@ class Engine:
                 self._unpublished.pop(state, None)
                 self._gone[state.scope] = None
 
+    def scopes(self) -> list[ScopeState]:
+        """Every scope as it stands, in no order: to look at, not to change. Any thread may ask."""
+        return list(self._scopes.values())
+
     def metrics(self) -> list[Metric]:
         """The metrics of every scope, sorted by key."""
         return [self._metric(state) for _, state in sorted((encode_key(s), state) for s, state in self._scopes.items())]

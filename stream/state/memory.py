@@ -51,10 +51,11 @@ class MemoryStore:
         rows = self._rows
         return [(key, rows[key]) for key in keys if key in rows]
 
+    def __len__(self) -> int:
+        """See :class:`~stream.state.store.Store`."""
+        return len(self._rows)
+
     def close(self) -> None:
         """See :class:`~stream.state.store.Store`."""
         self._rows.clear()
         self._offset = None
-
-    def __len__(self) -> int:
-        return len(self._rows)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from rocksdict import AccessType, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import AccessType, DbClosedError, Options, Rdict, WriteBatch, WriteOptions
 
 from stream.state.store import Row, Rows
 
@@ -81,7 +81,7 @@ class RocksStore:
 
     def next_share(self, shares: int) -> list[Row]:
         """See :class:`~stream.state.store.Store`."""
-        wanted = 1 + int(self._db.property_int_value("rocksdb.estimate-num-keys") or 0) // shares
+        wanted = 1 + len(self) // shares
         share: list[Row] = []
         for key, value in self._from(self._next_key):
             if len(share) == wanted:
@@ -90,6 +90,13 @@ class RocksStore:
             share.append((key, value))
         self._next_key = _FIRST_ROW
         return share
+
+    def __len__(self) -> int:
+        """See :class:`~stream.state.store.Store`."""
+        try:
+            return int(self._db.property_int_value("rocksdb.estimate-num-keys") or 0)
+        except DbClosedError:
+            return 0
 
     def close(self) -> None:
         """See :class:`~stream.state.store.Store`."""

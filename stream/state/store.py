@@ -41,6 +41,10 @@ class Store(Protocol):
         without a pause that grows with the store."""
         ...
 
+    def __len__(self) -> int:
+        """About how many rows there are; 0 once the store is closed. The one method that any thread may call."""
+        ...
+
     def close(self) -> None:
         """Give up the partition. What was not persisted is gone."""
         ...

@@ -7,14 +7,18 @@ import faust
 from faust.streams import Stream
 from faust.types import StreamT
 from faust.types.transports import TransportT
+from faust.types.web import Web
 
 from stream.settings import Settings, bootstrap_servers
 from stream.state import MemoryStore, Store
 from stream.state.rocks import RocksStore
+from stream.worker.collector import WorkerCollector
 from stream.worker.header_names import accept_any_header_name
+from stream.worker.health import Health
 from stream.worker.processor import Processor
 from stream.worker.tables import AlertsTable, PassThrough, ShipmentsTable
 from stream.worker.transport import BatchConsumer, BatchTransport
+from stream.worker.web import WorkerWeb
 
 COMMIT_INTERVAL = 1.0
 """Seconds between commits. What a crash makes the successor read again is this much, and changes nothing."""
@@ -24,6 +28,9 @@ PRODUCER_BATCH_BYTES = 900_000
 
 PRODUCER_REQUEST_BYTES = 2 * 1024 * 1024
 """A dead letter is a whole record and its headers, so it may be larger than any record the broker took before."""
+
+LONGEST_HEARTBEAT = 5.0
+"""Seconds between two heartbeats at most: a worker without partitions hears of the broker by them only."""
 
 REQUEST_TIMEOUT = 90.0
 """Seconds a broker may take to answer or to be replaced by another; longer than an election takes."""
@@ -36,9 +43,18 @@ class VtrApp(faust.App):
     """Faust's app on the batch transport."""
 
     processor: Processor
+    health: Health
 
     def _new_transport(self) -> TransportT:
         return BatchTransport(self.conf.broker_consumer, self, self.loop, processing=self.processor)
+
+    def _new_web(self) -> Web:
+        return WorkerWeb(self)
+
+    async def on_start(self) -> None:
+        """Before anything else, and while all else starts."""
+        self.add_future(self.health.watch())
+        await super().on_start()
 
     def on_rebalance_end(self) -> None:
         """The partitions are restored and read on from their committed offsets."""
@@ -75,7 +91,7 @@ def create_app(settings: Settings, partitions: int) -> VtrApp:
         broker_max_poll_records=settings.batch_size,
         broker_commit_interval=COMMIT_INTERVAL,
         broker_session_timeout=settings.session_timeout,
-        broker_heartbeat_interval=settings.session_timeout / 10,
+        broker_heartbeat_interval=min(settings.session_timeout / 10, LONGEST_HEARTBEAT),
         broker_rebalance_timeout=settings.rebalance_timeout,
         broker_request_timeout=REQUEST_TIMEOUT,
         producer_request_timeout=REQUEST_TIMEOUT,
@@ -85,11 +101,13 @@ def create_app(settings: Settings, partitions: int) -> VtrApp:
         web_enabled=settings.web_port != 0,
         web_bind=settings.web_host,
         web_host=settings.web_host,
-        web_tables_enabled=False,
+        web_in_thread=True,
         web_port=settings.web_port or 1,  # Faust takes no 0, not even where the server is off
         worker_redirect_stdouts=False,
     )
     processor = app.processor = Processor(app, settings)
+    app.health = Health(app)
+    processor.instruments.registry.register(WorkerCollector(app, settings))
     processor.shipments = ShipmentsTable(
         app,
         topic=settings.changelog_topic,

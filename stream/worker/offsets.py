@@ -54,6 +54,10 @@ class OffsetLedger:
         """Whether a batch of the partition was handed out and is not done."""
         return bool(self._handed.get(tp))
 
+    def is_any_pending(self) -> bool:
+        """Whether a batch of any partition was handed out and is not done."""
+        return any(self._handed.copy().values())
+
     def forget(self, tps: Iterable[TP]) -> None:
         """The partitions are read from their committed offsets again, here or elsewhere."""
         for tp in list(tps):

@@ -22,7 +22,7 @@ Batch = tuple[str, Records]
 class Partition:
     """An engine and its watermark, fed with records. Times called ``monotonic`` are in seconds.
 
-    ``outcomes`` counts the worker's events: as ``accepted``, or by the code of their rejection.
+    ``outcomes`` counts the worker's events by topic, and as ``accepted`` or by the code of their rejection.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Partition:
         watermark: Watermark,
         limit: RejectionLimit,
         metrics_interval: float,
-        outcomes: Counter[str],
+        outcomes: Counter[tuple[str, str]],
     ) -> None:
         self.engine = engine
         self._shipments = shipments
@@ -78,11 +78,15 @@ class Partition:
                         rejected.append((record, late[id(event)]))
                 places = {id(record): place for place, record in enumerate(chain(*(each for _, each in batches)))}
                 rejected.sort(key=lambda each: places[id(each[0])])
-        read = sum(len(records) for _, records in batches)
-        self._limit.count(read, [rejection for _, rejection in rejected])
-        self._outcomes["accepted"] += read - len(rejected)
+        read: Counter[str] = Counter()
+        for topic, records in batches:
+            read[topic] += len(records)
+        self._limit.count(read.total(), [rejection for _, rejection in rejected])
+        read.subtract(record.topic for record, _ in rejected)
+        for topic, count in read.items():
+            self._outcomes[topic, "accepted"] += count
         for record, rejection in rejected:
-            self._outcomes[rejection.code.value] += 1
+            self._outcomes[record.topic, rejection.code.value] += 1
             outgoing.dead_letters.append(dead_letter(record, rejection, now))
         self._pass_time(outgoing, now, monotonic, is_at_end)
         return outgoing

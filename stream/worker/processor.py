@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import cast
 
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from faust.types import TP, AppT, EventT
 
 from stream.engine import Engine, EngineSettings, keep_until
+from stream.monitoring.metrics import Instruments
 from stream.policy import RulesPolicy
 from stream.settings import Settings
 from stream.state import StoredShipments
@@ -47,6 +49,13 @@ STEP_BATCHES = 4
 """A step takes what waits for its partition until it has the records of so many full batches. The more it takes, the
 fewer requests are sent; and while it computes, for a tenth of a second at most, nothing else of the worker can."""
 
+PUBLISH_AGAIN_AFTER = 1.0
+"""Seconds to wait before what no broker took is published again. The producer itself has tried for much longer."""
+
+
+class _NotOursError(Exception):
+    """The partition may belong to another worker."""
+
 
 class Processor:
     """Runs the partitions of one worker.
@@ -66,10 +75,19 @@ class Processor:
         self._waiting: dict[int, deque[Batch]] = {}
         self._room = asyncio.Semaphore(WAITING_BATCHES)
         self._steps: dict[int, asyncio.Task[None]] = {}
+        self._publishing_since: dict[int, float] = {}
         self._running = asyncio.Event()
-        self._failed = False
-        self._outcomes: Counter[str] = Counter()
-        """Events by outcome: ``accepted``, or the code of the rejection."""
+        self.has_failed = False
+        """Whether an error is stopping the worker."""
+        self.ready_at = float("-inf")
+        """Monotonic seconds since when all is restored, or was the last time."""
+        self.instruments = Instruments()
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """Events by topic and outcome: ``accepted``, or the code of the rejection."""
+        self.alerts_said: Counter[str] = Counter()
+        """Published alerts by type."""
+        self.restored_within: float | None = None
+        """Seconds from the last assignment until the windows of all its partitions were at hand."""
         self.shipments: ShipmentsTable
         self.alerts: AlertsTable
 
@@ -81,8 +99,10 @@ class Processor:
 
     def resume(self) -> None:
         """The partitions are restored: batches may begin."""
-        if not self._failed:
+        if not self.has_failed:
+            self.ready_at = monotonic()
             self._running.set()
+            self._note_restored()
             for number in self._waiting:
                 self._begin(number)
             assigned = ", ".join(map(str, self._assigned())) or "none"
@@ -92,6 +112,14 @@ class Processor:
         """Let no step begin, and wait for those under way."""
         self._running.clear()
         await asyncio.gather(*self._steps.values(), return_exceptions=True)
+
+    def partitions(self) -> dict[int, Partition]:
+        """The partitions whose windows are at hand. May be asked from any thread, as the next."""
+        return self._partitions.copy()
+
+    def publishing_since(self) -> float | None:
+        """Monotonic seconds of the beginning of the longest step that is being published; None where none is."""
+        return min(self._publishing_since.copy().values(), default=None)
 
     def forget(self, number: int) -> None:
         """What was derived from a partition's tables is outdated."""
@@ -122,10 +150,15 @@ class Processor:
                 await self._publish(number, outgoing)
             while self._running.is_set() and (step := self._take(number)):
                 batches = [(event.message.topic, cast("Records", event.value)) for event in step]
-                outgoing = self._partition(number).process(batches, self._clock(), monotonic(), self._is_at_end(number))
+                partition, began = self._partition(number), monotonic()
+                outgoing = partition.process(batches, self._clock(), began, self._is_at_end(number))
+                self.instruments.step_duration.observe(monotonic() - began)
+                self.instruments.step_records.observe(sum(len(records) for _, records in batches))
                 await self._publish(number, outgoing)
                 for event in step:
                     event.ack()
+        except _NotOursError:
+            self._abandon(number)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must stop the worker
             await self._fail(error)
 
@@ -160,23 +193,54 @@ class Processor:
 
     def _tell(self, told: int, seconds: float) -> int:
         """Log how many events came since ``told``, where any did. Returns how many came in all."""
-        events = self._outcomes.total()
+        events = self.outcomes.total()
         if events > told:
-            rejected = events - self._outcomes["accepted"]
+            rejected = events - sum(self.outcomes[topic, "accepted"] for topic in self._settings.input_topics)
             oldest = min((partition.engine.as_of for partition in self._partitions.values()), default=None)
             rate = (events - told) / seconds
             logger.info("%d events, %.0f/s now, %d rejected, as of %s", events, rate, rejected, oldest)
         return events
 
     async def _publish(self, number: int, outgoing: Outgoing) -> None:
-        publisher = Publisher(self._app.producer._ensure_producer(), self._settings)  # type: ignore[attr-defined]
-        last_alert = await publisher.publish(number, outgoing, self.shipments.store(number))
+        began = self._publishing_since[number] = monotonic()
+        try:
+            last_alert = await self._publish_in_spite_of_outages(number, outgoing)
+        finally:
+            del self._publishing_since[number]
+        self.instruments.publish_duration.observe(monotonic() - began)
         if last_alert is not None:
             self.alerts.said(number, outgoing.alerts, last_alert)
+            self.alerts_said.update(alert.type for alert in outgoing.alerts)
+
+    async def _publish_in_spite_of_outages(self, number: int, outgoing: Outgoing) -> int | None:
+        """Publish, and where no broker takes it, again: to send a thing twice changes nothing.
+
+        Returns the offset of the last alert. Raises :class:`_NotOursError` where another worker may have taken over.
+        """
+        while True:
+            try:
+                publisher = Publisher(self._app.producer._ensure_producer(), self._settings)  # type: ignore[attr-defined]
+                return await publisher.publish(number, outgoing, self.shipments.store(number))
+            except KafkaError as error:
+                if not (error.retriable or isinstance(error, KafkaTimeoutError)):
+                    raise
+                logger.warning("partition %d cannot be published, and will be tried again: %r", number, error)
+            await asyncio.sleep(PUBLISH_AGAIN_AFTER)
+            # After so long a wait the group may have given the partition to another, who knows better by now.
+            if not await self._consumer().is_still_member():
+                raise _NotOursError
+
+    def _abandon(self, number: int) -> None:
+        """Undo a step that must not be published: whoever owns the partition next restores it and reads on from the
+        last commit. A rebalance comes, for the group has told that this worker is no member."""
+        logger.warning("partition %d went to another worker, or comes back; its last batch is read again", number)
+        self._running.clear()
+        self.forget(number)
+        self.shipments.give_up(number)
 
     async def _fail(self, error: Exception) -> None:
         """Stop the worker, and let nothing more be processed or acknowledged."""
-        self._failed = True
+        self.has_failed = True
         self._running.clear()
         await self._app.crash(error)
 
@@ -194,16 +258,26 @@ class Processor:
             )
             watermark = Watermark(self._settings.input_topics, self._settings.idle_after, monotonic())
             partition = Partition(
-                engine, shipments, watermark, self._limit, self._settings.metrics_interval, self._outcomes
+                engine, shipments, watermark, self._limit, self._settings.metrics_interval, self.outcomes
             )
             self._partitions[number] = partition
+            self._note_restored()
         return partition
+
+    def _note_restored(self) -> None:
+        assigned_at = self._consumer().assigned_at
+        if assigned_at is not None and self._partitions.keys() >= set(self._assigned()):
+            self.restored_within = monotonic() - assigned_at
 
     def _assigned(self) -> list[int]:
         topic = self._settings.order_shipped_topic
         return sorted(tp.partition for tp in self._app.consumer.assignment() if tp.topic == topic)
 
-    def _is_at_end(self, number: int) -> Callable[[str], bool]:
+    def _consumer(self) -> BatchConsumer:
         consumer = self._app.consumer
         assert isinstance(consumer, BatchConsumer)  # noqa: S101 - the app's transport makes no other
+        return consumer
+
+    def _is_at_end(self, number: int) -> Callable[[str], bool]:
+        consumer = self._consumer()
         return lambda topic: consumer.is_at_end(TP(topic, number))

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import os
 import socket
-import sys
+from threading import Timer
 
 from faust import Worker
 
@@ -13,11 +14,16 @@ from stream.state.rocks import StoreLockedError
 from stream.topics import TopicError, check_topics
 from stream.worker.app import create_app
 from stream.worker.dead_letters import TooManyRejectionsError
+from stream.worker.logs import set_up_logging
 from stream.worker.tables import CorruptChangelogError
 
 logger = logging.getLogger("stream.worker")
 
 STOPPED_BY_ERROR = 1
+
+STOP_LIMIT = 9.0
+"""Seconds in which a worker that was told to stop has stopped, below the 10 that supervisors allow at least. With a
+broker that answers it takes one or two, with one that does not it is as if the worker had crashed."""
 
 _EXPLAINED = (BrokerError, TopicError, StoreLockedError, TooManyRejectionsError, CorruptChangelogError)
 """Errors whose message says all: one line for people. Others come with their traceback."""
@@ -31,9 +37,9 @@ def run_worker(settings: Settings) -> int:
     """
     _check_port(settings)
     partitions = asyncio.run(check_topics(settings))
-    _set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level)
     app = create_app(settings, partitions)
-    worker = Worker(app, quiet=True, loglevel=None, redirect_stdouts=False, override_logging=False)
+    worker = _Worker(app, quiet=True, loglevel=None, redirect_stdouts=False, override_logging=False)
     worker.spinner = None  # it would write to a terminal that is not its own
     logger.info(
         "worker of group %s on %s: %d partitions, %s store", settings.group, settings.broker, partitions, settings.store
@@ -53,6 +59,21 @@ def run_worker(settings: Settings) -> int:
     return STOPPED_BY_ERROR
 
 
+class _Worker(Worker):
+    async def stop(self) -> None:
+        """On a signal, and after an error. Faust and aiokafka wait for a broker that is away, some without end."""
+        limit = Timer(STOP_LIMIT, _end_by_force)
+        limit.daemon = True
+        limit.start()
+        await super().stop()
+
+
+def _end_by_force() -> None:
+    logger.error("stopped by force after %g s; what was not committed is read again by the next worker", STOP_LIMIT)
+    logging.shutdown()
+    os._exit(STOPPED_BY_ERROR)
+
+
 def _check_port(settings: Settings) -> None:
     if settings.web_port == 0:
         return
@@ -66,20 +87,3 @@ def _check_port(settings: Settings) -> None:
             raise SettingsError(
                 f"the web server cannot listen on {address}: {error.strerror}; give another --web-port, or 0 for none"
             ) from None
-
-
-def _set_up_logging(level: str) -> None:
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
-    )
-    if level != "debug":
-        # Faust's services, ours among them, log every step of an end, each with a traceback. The last line below says
-        # what it was, once.
-        for name in ("faust", "mode", "stream.worker.app", "stream.worker.transport", "stream.worker.tables"):
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-        # A group that is new, or moves, makes it speak of what it finds out by itself a moment later.
-        logging.getLogger("aiokafka").setLevel(logging.ERROR)
-        logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(
-            lambda record: "GroupCoordinatorNotAvailableError" not in record.getMessage()
-        )
-        logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

@@ -140,6 +140,10 @@ class ShipmentsTable(BatchTable):
         """The store of a held partition."""
         return self._stores[partition]
 
+    def sizes(self) -> dict[int, int]:
+        """About how many shipments each held partition has. Any thread may ask."""
+        return {partition: len(store) for partition, store in sorted(self._stores.copy().items())}
+
     def holds(self, partition: int) -> bool:
         """See :class:`BatchTable`."""
         return partition in self._stores

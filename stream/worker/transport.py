@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any, ClassVar, Protocol, TypeAlias, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.errors import IllegalStateError
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
@@ -25,6 +26,9 @@ from stream.worker.offsets import OffsetLedger
 
 LOOK_AGAIN = 0.05
 """Seconds after which a fetch that waits for records looks again at what may be read."""
+
+ASK_AGAIN = 0.5
+"""Seconds after which a broker that did not answer is asked again."""
 
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 Records = list[Record]
@@ -73,6 +77,18 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
                 await asyncio.wait_for(consumer._fetcher._create_fetch_waiter(), min(left, LOOK_AGAIN))
         return {}
 
+    async def is_still_member(self) -> bool:
+        """See :meth:`BatchConsumer.is_still_member`."""
+        coordinator = self._ensure_consumer()._coordinator
+        generation = self.app.consumer_generation_id
+        while coordinator.generation == generation:
+            await coordinator.ensure_coordinator_known()
+            # While a rebalance waits for us, that we are a member is still the answer.
+            if coordinator.generation == generation and await coordinator._do_heartbeat():
+                return True
+            await asyncio.sleep(ASK_AGAIN)
+        return False
+
 
 class BatchConsumer(driver.Consumer):
     """Yields batches, and commits exactly what was acknowledged."""
@@ -86,8 +102,16 @@ class BatchConsumer(driver.Consumer):
         self._read_to_end: set[TP] = set()
         self.last_poll_at = monotonic()
         """Monotonic seconds of the last answer to a fetch."""
+        self.assigned_at: float | None = None
+        """Monotonic seconds of the last assignment; None before the first."""
+        self.progressed_at = monotonic()
+        """Monotonic seconds when a batch was last done, or handed out with none before it."""
         self.last_commit_at: float | None = None
         """Monotonic seconds of the last commit that the broker took."""
+        self.commit_due_at = monotonic()
+        """Monotonic seconds since when there has been something to commit, where there is."""
+        self.commits = self.failed_commits = 0
+        """Commits that were tried, and those of them that the broker did not take."""
 
     # --- Fetching ----------------------------------------------------------------------------------------------------
 
@@ -105,6 +129,8 @@ class BatchConsumer(driver.Consumer):
             for tp, batch in records.items()
             if batch and (active is None or tp in active or tp in self._buffered_partitions)
         }
+        if not self._ledger.is_any_pending():
+            self.progressed_at = monotonic()
         # All of them at once: one that waits here for another to be taken is not at its end either.
         for tp, batch in batches.items():
             if self.app.topics.acks_enabled_for(tp.topic):
@@ -157,21 +183,39 @@ class BatchConsumer(driver.Consumer):
         moment. The high watermark is the one that came with the last fetch, because the embedded broker answers
         the direct question for the end wrongly.
         """
+        self._read_to_end.clear()
+        for tp, state in self.states():
+            if state.highwater is not None and state.position >= state.highwater:
+                self._read_to_end.add(tp)
+
+    def states(self) -> Iterator[tuple[TP, TopicPartitionState]]:
+        """What the client knows of the assigned partitions, of those whose position is known."""
         consumer = self._thread._consumer
         subscription = None if consumer is None else consumer._subscription.subscription
         assignment = None if subscription is None else subscription.assignment
-        self._read_to_end.clear()
         if assignment is None:
             return
         for partition in assignment.tps:
             state = assignment.state_value(partition)
-            known = state is not None and state.has_valid_position and state.highwater is not None
-            if known and state.position >= state.highwater:
-                self._read_to_end.add(TP(partition.topic, partition.partition))
+            if state is not None and state.has_valid_position:
+                yield TP(partition.topic, partition.partition), state
 
     def is_at_end(self, tp: TP) -> bool:
         """Whether every record of the partition has been read and processed."""
         return tp in self._read_to_end and not self._ledger.is_pending(tp)
+
+    def is_processing(self, tp: TP | None = None) -> bool:
+        """Whether a batch, or one of that partition, was handed out and is not done."""
+        return self._ledger.is_any_pending() if tp is None else self._ledger.is_pending(tp)
+
+    def done_until(self, tp: TP) -> int | None:
+        """The offset up to which a partition is processed; None where no batch was done since it was assigned."""
+        return self._ledger.committable(tp)
+
+    def has_uncommitted(self) -> bool:
+        """Whether a batch is done and not committed."""
+        committed = dict(self._committed_offset)
+        return any(self._ledger.committable(tp) != committed.get(tp) for tp in self._ledger.partitions())
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         """The ends of partitions, for recovery. See :func:`stream.kafka.end_offsets` for why not the client's own."""
@@ -191,6 +235,9 @@ class BatchConsumer(driver.Consumer):
             self._unacked_messages.discard(message)
             if not self.app.topics.acks_enabled_for(message.topic):
                 return False
+            self.progressed_at = monotonic()
+            if not self.has_uncommitted():
+                self.commit_due_at = self.progressed_at
             return self._ledger.finish(message.tp, message.offset)
 
     def _filter_tps_with_pending_acks(self, topics: TPorTopicSet | None = None) -> Iterator[TP]:
@@ -209,10 +256,16 @@ class BatchConsumer(driver.Consumer):
         """
         assigned = self.assignment()
         own = {tp: offset for tp, offset in offsets.items() if tp in assigned}
-        if not own or not await self._commit(own):
+        if not own:
+            return False
+        began = monotonic()
+        self.commits += 1
+        if not await self._commit(own):
+            self.failed_commits += 1
             return False
         self._committed_offset.update(own)
         self.last_commit_at = monotonic()
+        self.commit_due_at = began
         self.app.monitor.on_tp_commit(own)
         return True
 
@@ -222,6 +275,10 @@ class BatchConsumer(driver.Consumer):
         """Whether a rebalance has begun and has not assigned partitions yet. Known before anything is revoked."""
         consumer = self._thread._consumer
         return consumer is not None and consumer._subscription.reassignment_in_progress
+
+    async def is_still_member(self) -> bool:
+        """Ask the group's coordinator whether the partitions are still ours. Waits until a broker answers."""
+        return bool(await self._thread.call_thread(cast("BatchConsumerThread", self._thread).is_still_member))
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what is being processed before anybody else may own the partitions."""
@@ -235,6 +292,7 @@ class BatchConsumer(driver.Consumer):
         Faust stops the flow when partitions are revoked, but not where there were none, and recovery of the
         assignment before may have let it go on meanwhile.
         """
+        self.assigned_at = monotonic()
         self.stop_flow()
         self.app.flow_control.suspend()
         await super().on_partitions_assigned(assigned, generation_id)

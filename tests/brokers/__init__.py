@@ -34,6 +34,7 @@ class Broker:
     name: str
     url: str
     is_embedded: bool
+    process: BrokerProcess
 
 
 @dataclass(frozen=True)
@@ -83,4 +84,4 @@ def running(kind: Kind) -> Iterator[Broker]:
     with tempfile.TemporaryDirectory(prefix="vtr-test-broker-") as folder:
         process: BrokerProcess = KafkaNode(Path(folder)) if kind == "kafka" else EmbeddedBroker()
         with process:
-            yield Broker(process.name, process.url, is_embedded=kind == "embedded")
+            yield Broker(process.name, process.url, is_embedded=kind == "embedded", process=process)

@@ -60,6 +60,11 @@ class WorkerProcess:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     @property
+    def lines(self) -> list[str]:
+        """The same, line by line."""
+        return self.output.splitlines()
+
+    @property
     def tail(self) -> str:
         """The last of it."""
         return "\n".join(self.output.splitlines()[-_TAIL_LINES:])

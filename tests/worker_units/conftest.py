@@ -10,7 +10,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from stream.worker.app import VtrApp, create_app
 from stream.worker.transport import BatchConsumer
-from tests.worker_units.fakes import SETTINGS, Line, Thread, nothing, on_thread
+from tests.worker_units.fakes import SETTINGS, Client, Line, Thread, nothing, on_thread
 
 
 @pytest.fixture
@@ -33,6 +33,14 @@ def thread() -> Thread:
 @pytest.fixture
 def consumer(app: VtrApp, thread: Thread) -> BatchConsumer:
     return cast("BatchConsumer", on_thread(cast("driver.Consumer", app.consumer), thread))
+
+
+@pytest.fixture
+def client(app: VtrApp, consumer: BatchConsumer, thread: Thread) -> Client:
+    """aiokafka's own consumer, below the one of the app."""
+    assert app.consumer is consumer
+    client = thread._consumer = Client()
+    return client
 
 
 @pytest.fixture

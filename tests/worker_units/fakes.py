@@ -1,9 +1,10 @@
 """What stands in for the broker, and for what is not under test; and how tests drive what is."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from time import time
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -25,6 +26,7 @@ TOPIC, CHANGELOG, ALERTS = SETTINGS.order_shipped_topic, SETTINGS.changelog_topi
 A, B = TP(TOPIC, 0), TP(TOPIC, 1)
 
 Fetch = Mapping[TP, Records]
+T = TypeVar("T")
 
 
 class Thread:
@@ -37,6 +39,7 @@ class Thread:
         self.takes_commits = True
         self.seek_error: Exception | None = None
         self.seeks = 0
+        self.membership: list[bool] = []
         self._consumer: object = None
 
     def assignment(self) -> set[TP]:
@@ -50,6 +53,12 @@ class Thread:
         if self.takes_commits:
             self.committed.update(offsets)
         return self.takes_commits
+
+    async def is_still_member(self) -> bool:
+        return self.membership.pop(0)
+
+    async def call_thread(self, fun: Callable[[], Awaitable[T]]) -> T:
+        return await fun()
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         self.seeks += 1
@@ -107,6 +116,34 @@ async def done(consumer: driver.Consumer, *batches: Records) -> None:
         await consumer.commit()
 
 
+class Client:
+    """What of aiokafka's consumer is asked."""
+
+    def __init__(self) -> None:
+        self.states: dict[TopicPartition, SimpleNamespace] = {}
+        self.buffered: dict[TopicPartition, object] = {}
+        self.connections: dict[object, SimpleNamespace] = {}
+        self.is_rebalancing = False
+        self._client = SimpleNamespace(_conns=self.connections)
+        self._fetcher = SimpleNamespace(_records=self.buffered)
+
+    @property
+    def _subscription(self) -> SimpleNamespace:
+        assignment = SimpleNamespace(tps=set(self.states), state_value=self.states.get)
+        return SimpleNamespace(
+            subscription=SimpleNamespace(assignment=assignment), reassignment_in_progress=self.is_rebalancing
+        )
+
+    def has(self, tp: TopicPartition, position: int, highwater: int | None, age: float = 0.0) -> None:
+        self.states[TopicPartition(*tp)] = SimpleNamespace(
+            has_valid_position=True,
+            position=position,
+            highwater=highwater,
+            timestamp=(time() - age) * 1000,
+            paused=False,
+        )
+
+
 class Partition:
     """Records what it is given, and leads to one dead letter; or fails."""
 
@@ -130,11 +167,11 @@ class Partition:
 
 
 class Producer:
-    """Acknowledges what is sent once it is told to; or fails."""
+    """Acknowledges what is sent once it is told to; or fails with the next of its errors."""
 
     def __init__(self) -> None:
         self.acknowledges = asyncio.Event()
-        self.error: Exception | None = None
+        self.errors: list[Exception] = []
 
     def create_batch(self) -> BatchBuilder:
         return BatchBuilder(1000, 0)
@@ -142,10 +179,10 @@ class Producer:
     async def send_batch(self, *_: object, **__: object) -> "asyncio.Future[RecordMetadata]":
         await self.acknowledges.wait()
         future: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
-        if self.error is None:
-            future.set_result(RecordMetadata(TOPIC, 0, TopicPartition(TOPIC, 0), 0, None, 0, 0))
+        if self.errors:
+            future.set_exception(self.errors.pop(0))
         else:
-            future.set_exception(self.error)
+            future.set_result(RecordMetadata(TOPIC, 0, TopicPartition(TOPIC, 0), 0, None, 0, 0))
         return future
 
 

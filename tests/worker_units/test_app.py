@@ -17,7 +17,6 @@ from tests.worker_units.fakes import ALERTS, CHANGELOG, SETTINGS
     ("name", "value"),
     [
         ("web_enabled", False),
-        ("web_tables_enabled", False),
         ("topic_disable_leader", True),
         ("topic_allow_declare", False),
         ("table_standby_replicas", 0),

@@ -65,7 +65,7 @@ class Worker:
         self.engine = Engine(SimplePolicy(Fraction(95, 100), 24), settings, shipments)
         watermark = Watermark([SHIPPED, UPLOADED], IDLE, START)
         limit = limit or RejectionLimit(Decimal(1), 1000)
-        self.outcomes: Counter[str] = Counter()
+        self.outcomes: Counter[tuple[str, str]] = Counter()
         self.partition = Partition(self.engine, shipments, watermark, limit, INTERVAL, self.outcomes)
 
     def process(self, *values: bytes | None, topic: str = SHIPPED, key: bytes | None = b"A1") -> Outgoing:
@@ -131,9 +131,9 @@ def test_what_is_rejected_becomes_dead_letters_in_the_records_order(worker: Work
     assert offsets == [b"0", b"1", b"3", b"4", b"5", b"6"]
     assert {dict(letter.headers)["vtr_rejected_at"] for letter in outgoing.dead_letters} == {b"2026-11-22T12:30:05Z"}
     assert worker.outcomes == {
-        "accepted": 2,
-        "too_late": 2,
-        **dict.fromkeys(("malformed_json", "empty_value", "future_event", "key_mismatch"), 1),
+        (SHIPPED, "accepted"): 2,
+        (SHIPPED, "too_late"): 2,
+        **{(SHIPPED, code): 1 for code in ("malformed_json", "empty_value", "future_event", "key_mismatch")},
     }
 
 

@@ -6,10 +6,16 @@ from contextlib import suppress
 from typing import Any, cast
 
 import pytest
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    RequestTimedOutError,
+    TopicAuthorizationFailedError,
+)
 from faust.events import Event
 from faust.streams import Stream
 
+from stream.worker import processor
 from stream.worker.app import VtrApp
 from stream.worker.processor import WAITING_BATCHES
 from stream.worker.transport import BatchConsumer
@@ -74,7 +80,8 @@ async def test_a_batch_whose_processing_fails_stops_the_worker(line: Line, threa
 
 
 async def test_so_does_one_that_cannot_be_published(line: Line, thread: Thread) -> None:
-    error = line.producer.error = KafkaTimeoutError()
+    error = TopicAuthorizationFailedError()
+    line.producer.errors = [error]
     await line.run(*TWO)
     line.producer.acknowledges.set()
     await settled()
@@ -84,6 +91,54 @@ async def test_so_does_one_that_cannot_be_published(line: Line, thread: Thread) 
     assert line.partitions[0].offsets == [9]
     await line.consumer.commit()
     assert thread.commits == []
+
+
+OUTAGE = [KafkaTimeoutError(), RequestTimedOutError(), KafkaConnectionError()]
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "PUBLISH_AGAIN_AFTER", 0.0)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_what_no_broker_takes_is_published_again(line: Line, thread: Thread) -> None:
+    line.producer.errors = list(OUTAGE)
+    line.producer.acknowledges.set()
+    thread.membership = [True] * len(OUTAGE)
+    await line.run(*TWO)
+    await settled()
+    assert (line.producer.errors, thread.membership) == ([], [])
+    await line.consumer.commit()
+    assert thread.commits == [{A: 20}]
+    assert line.crashes == []
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_but_not_once_the_partition_may_be_anothers(line: Line, thread: Thread) -> None:
+    line.producer.errors = list(OUTAGE)
+    line.producer.acknowledges.set()
+    thread.membership = [True, False]
+    await line.run(*TWO)
+    assert len(line.producer.errors) == 1, "it tried twice"
+    processor = line.processor
+    assert not processor.is_running(), "a rebalance is to come"
+    assert (list(processor.partitions()), processor.shipments.holds(0)) == ([1], False), "what it led to is undone"
+    assert line.partitions[0].offsets == [9]
+    await line.consumer.commit()
+    assert (thread.commits, line.crashes) == ([], [])
+    await line.consumer.on_partitions_revoked({A, B})
+    line.app.consumer_generation_id += 1
+    line.consumer.resume_flow()
+    line.producer.errors.clear()
+    processor._partitions.update(cast("Any", line.partitions))
+    await processor.shipments.take(0)
+    processor.resume()
+    await line.run(TWO[0])
+    await settled()
+    assert line.partitions[0].offsets == [9, 9], "the next assignment reads it again"
+    await line.consumer.commit()
+    assert thread.commits == [{A: 10}]
 
 
 async def test_a_pause_waits_for_what_is_being_published(line: Line) -> None:

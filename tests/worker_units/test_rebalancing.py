@@ -13,8 +13,9 @@ from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from stream.worker import transport
 from stream.worker.app import VtrApp
-from stream.worker.transport import BatchConsumer, Records
+from stream.worker.transport import BatchConsumer, BatchConsumerThread, Records
 from tests.worker_units.fakes import CHANGELOG, TOPIC, TWO, A, B, Line, Thread, nothing, read, records, serve, settled
 
 C = TP(CHANGELOG, 0)
@@ -275,3 +276,42 @@ async def test_what_was_finished_during_a_commit_is_committed_too(consumer: Batc
     await asyncio.gather(commit, settle)
     assert thread.committed == {A: 20}
     assert thread.commits == [{A: 10}, {A: 20}]
+
+
+class Coordinator:
+    """A group's coordinator as aiokafka sees it: what its heartbeats come to, one after the other."""
+
+    def __init__(self, generation: int, *heartbeats: bool | None) -> None:
+        self.generation = generation
+        self.heartbeats = list(heartbeats)
+
+    async def ensure_coordinator_known(self) -> None:
+        """It is known."""
+
+    async def _do_heartbeat(self) -> bool:
+        beat = self.heartbeats.pop(0)
+        if beat is None:  # the group does not know us any more
+            self.generation = -1
+        return bool(beat)
+
+
+@pytest.mark.parametrize(
+    ("coordinator", "expected"),
+    [
+        (Coordinator(1, True), True),
+        (Coordinator(1, False, False, True), True),
+        (Coordinator(1, False, None), False),
+        (Coordinator(-1), False),
+        (Coordinator(2), False),
+    ],
+    ids=["yes", "yes, after a silence", "no", "not even a member", "of another generation"],
+)
+async def test_the_group_tells_whether_a_worker_is_still_its_member(
+    consumer: BatchConsumer, monkeypatch: pytest.MonkeyPatch, coordinator: Coordinator, expected: bool
+) -> None:
+    monkeypatch.setattr(transport, "ASK_AGAIN", 0.0)
+    thread = BatchConsumerThread(consumer, loop=consumer.loop, beacon=consumer.beacon)
+    thread.thread_loop.close()  # it is never started
+    monkeypatch.setattr(thread, "_consumer", SimpleNamespace(_coordinator=coordinator))
+    assert await thread.is_still_member() is expected
+    assert coordinator.heartbeats == []

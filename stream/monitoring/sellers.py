@@ -1,0 +1,54 @@
+"""Which sellers get series of their own: none by default, because every series costs memory in Prometheus."""
+
+from collections.abc import Iterable
+from heapq import nsmallest
+from typing import NamedTuple
+
+MOST = 100
+"""Sellers at most, by name or as the worst of a worker."""
+
+_WORST = "worst:"
+
+
+class Rated(NamedTuple):
+    """A seller and the live window of its widest scope. In the order of these fields the worst come first."""
+
+    ratio: float
+    fewer: int
+    """The negative of the counted shipments: of two sellers with one VTR the larger one matters more."""
+    seller: str
+    allowance: int
+
+    @property
+    def counted(self) -> int:
+        """The counted shipments."""
+        return -self.fewer
+
+
+class SellerChoice(NamedTuple):
+    """The value of the setting ``metrics_sellers``: the sellers by name, or how many of the worst."""
+
+    names: frozenset[str] = frozenset()
+    worst: int = 0
+
+    @classmethod
+    def parse(cls, value: str) -> "SellerChoice":
+        """``A1,A2`` or ``worst:20``; nothing for none. Raises ValueError with what is wrong."""
+        if value.startswith(_WORST):
+            number = value.removeprefix(_WORST)
+            if not number.isdecimal() or not 1 <= int(number) <= MOST:
+                raise ValueError(f"Expected worst:N with N from 1 to {MOST}, got {value!r}")
+            return cls(worst=int(number))
+        names = frozenset(name for part in value.split(",") if (name := part.strip()))
+        if len(names) > MOST:
+            raise ValueError(f"Expected {MOST} sellers at most, got {len(names)}")
+        return cls(names)
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.worst)
+
+    def of(self, rated: Iterable[Rated], min_counted: int) -> list[Rated]:
+        """The chosen ones. The worst are sought among those whose rate means something."""
+        if self.worst:
+            return nsmallest(self.worst, (each for each in rated if each.counted >= min_counted))
+        return [each for each in rated if each.seller in self.names]
