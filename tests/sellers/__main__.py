@@ -12,8 +12,8 @@ from tests.sellers.crowd import measure
 def main(sellers: int) -> None:
     """One seller with half of all shipments, and many with one each: are the metrics right, and what does a scope cost.
 
-    Ends with 1 where a metric is wrong. 200,000 sellers take 0.8 GB and some two minutes, much of it for counting the
-    memory; more take in proportion. What is left when all are forgotten are tables that Python does not shrink.
+    Ends with 1 where a metric is wrong. A million sellers take 3.8 GB and some ten minutes, much of it for counting the
+    memory; fewer take in proportion. What is left when all are forgotten are tables that Python does not shrink.
     """
     crowd = measure(sellers)
     click.echo(
