@@ -127,6 +127,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severe log lines to show")
     ] = "info"
+    log_format: Annotated[
+        Literal["auto", "text", "json"],
+        Meta(description="the log's form; auto is text on a terminal and JSON elsewhere"),
+    ] = "auto"
 
     def __post_init__(self) -> None:
         bootstrap_servers(self.broker)

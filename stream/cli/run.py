@@ -39,6 +39,7 @@ from stream.settings import Settings
     "web_port",
     "metrics_sellers",
     "log_level",
+    "log_format",
 )
 def run(settings: Settings) -> int:
     """Run one worker until Ctrl-C.

@@ -120,7 +120,7 @@ class _Demo:
         self._child(
             "worker",
             f"run --broker {self._broker} --session-timeout {GROUP_TIMEOUT} --rebalance-timeout {GROUP_TIMEOUT} "
-            f"--idle-after {IDLE_AFTER} --web-port 0 --log-level warning",
+            f"--idle-after {IDLE_AFTER} --web-port 0 --log-level warning --log-format text",
         )
 
     def _child(self, name: str, arguments: str) -> Child:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from aiokafka import ConsumerRecord
 
 from stream.dead_letters import headers
-from stream.events import Rejection
+from stream.events import Rejection, RejectionCode
 
 Headers = list[tuple[str, bytes]]
 
@@ -60,9 +60,21 @@ class RejectionLimit:
         if self._events < self._run:
             return
         if self._rejected > self._ratio * self._events:
-            example = f"; the last one: {rejections[-1].code}: {rejections[-1].message}" if rejections else ""
+            example = f"; the last one: {_without_values(rejections[-1])}" if rejections else ""
             raise TooManyRejectionsError(
                 f"{self._rejected} of the last {self._events} events were rejected, more than `reject_ratio` "
                 f"{self._ratio} allows{example}"
             )
         self._events = self._rejected = 0
+
+
+_QUOTING = (RejectionCode.INVALID_FIELD, RejectionCode.UNKNOWN_TYPE, RejectionCode.KEY_MISMATCH)
+"""Codes whose messages quote what an event holds."""
+
+
+def _without_values(rejection: Rejection) -> str:
+    """A rejection for the log, which is read by more people than the events are."""
+    if rejection.code not in _QUOTING:
+        return f"{rejection.code}: {rejection.message}"
+    _, at, field = rejection.message.rpartition(" - at ")
+    return f"{rejection.code} at {field}" if at else rejection.code.value

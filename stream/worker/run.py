@@ -9,7 +9,7 @@ from threading import Timer
 from faust import Worker
 
 from stream.kafka import BrokerError
-from stream.settings import Settings, SettingsError
+from stream.settings import Settings, SettingsError, bootstrap_servers
 from stream.state.rocks import StoreLockedError
 from stream.topics import TopicError, check_topics
 from stream.worker.app import create_app
@@ -37,12 +37,16 @@ def run_worker(settings: Settings) -> int:
     """
     _check_port(settings)
     partitions = asyncio.run(check_topics(settings))
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     app = create_app(settings, partitions)
     worker = _Worker(app, quiet=True, loglevel=None, redirect_stdouts=False, override_logging=False)
     worker.spinner = None  # it would write to a terminal that is not its own
     logger.info(
-        "worker of group %s on %s: %d partitions, %s store", settings.group, settings.broker, partitions, settings.store
+        "worker of group %s on %s: %d partitions, %s store",
+        settings.group,
+        ",".join(bootstrap_servers(settings.broker)),  # an address may come with a password
+        partitions,
+        settings.store,
     )
     try:
         worker.execute_from_commandline()

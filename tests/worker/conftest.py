@@ -38,6 +38,7 @@ def settings(broker: Broker, prefix: str, tmp_path: Path) -> Settings:
         session_timeout=3.0 if broker.is_embedded else 6.0,
         rebalance_timeout=6.0,
         web_port=0,
+        log_format="text",
     )
 
 

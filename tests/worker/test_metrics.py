@@ -1,5 +1,6 @@
 """What Prometheus reads from running workers, and how it moves with the partitions."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
@@ -25,7 +26,7 @@ def partitions(said: Said, name: str) -> set[str]:
 
 
 async def test_metrics_follow_the_work_and_the_partitions(deploy: Deploy) -> None:
-    deployment = await deploy(web_port=free_port(), metrics_sellers="worst:5", min_counted=5)
+    deployment = await deploy(web_port=free_port(), metrics_sellers="worst:5", min_counted=5, log_format="json")
     settings = deployment.settings
     good, bad = shop_in(deployment, 0), shop_in(deployment, 1)
     worker = deployment.start()
@@ -67,4 +68,5 @@ async def test_metrics_follow_the_work_and_the_partitions(deploy: Deploy) -> Non
         assert sellers[0] | sellers[1] == {(good.seller_id,), (bad.seller_id,)}
 
     await deployment.eventually(each_has_its_own)
-    assert worker.is_running()
+    said = [json.loads(line) for line in worker.lines]
+    assert {"ready: partitions 0, 1"} < {line["message"] for line in said if line["level"] == "info"}

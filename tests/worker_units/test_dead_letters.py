@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from aiokafka import ConsumerRecord
 
-from stream.events import Rejection, RejectionCode
+from stream.events import Rejection, RejectionCode, decode
 from stream.worker.dead_letters import DeadLetter, Headers, RejectionLimit, TooManyRejectionsError, dead_letter
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 5000, tzinfo=UTC)
@@ -91,6 +91,23 @@ def test_more_than_the_share_of_a_run_stops_the_worker(ratio: str, most: int) ->
             f"{most + 1} of the last 100 events were rejected, more than `reject_ratio` {ratio} allows; "
             "the last one: too_late: `event_time` is too old"
         )
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (b'{"type":"order-shipped","event_id":"1"', "malformed_json: Input data was truncated"),
+        (b'{"type":"rumour"}', "unknown_type at `$.type`"),
+        (b'{"type":"tracking-scanned","event_id":"1","event_time":"Main Street 5"}', "invalid_field at `$.event_time`"),
+        (b'{"type":"tracking-scanned","event_id":"1"}', "missing_field: Object missing required field `event_time`"),
+    ],
+)
+def test_the_log_gets_no_value_of_an_event(value: bytes, said: str) -> None:
+    rejection = decode(value)
+    assert isinstance(rejection, Rejection)
+    with pytest.raises(TooManyRejectionsError) as caught:
+        RejectionLimit(Decimal(0), 1).count(1, [rejection])
+    assert str(caught.value).endswith(f"; the last one: {said}")
 
 
 def test_a_run_is_judged_when_it_is_over() -> None:
