@@ -6,22 +6,19 @@ The shipments are the only truth. What is kept here (sums per window, what is du
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
-from operator import itemgetter
 from typing import cast
 
 from msgspec import Struct, field
 
-from stream.engine.alerts import make_alert
 from stream.engine.numbers import NumberIndex, Use, use_of
-from stream.engine.scope import DEFECT, VALID, Leaf, ScopeState, counts
+from stream.engine.scope import Leaf, ScopeState
+from stream.engine.scopes import Scopes
 from stream.engine.settings import EngineSettings
 from stream.engine.span import Span, keep_until
-from stream.engine.status import Levels
 from stream.engine.window import Counted, Windows
 from stream.events import Event, OrderShipped, Rejection, RejectionCode, TrackingScanned
 from stream.policy.verdict import Policy
-from stream.records import Alert, Metric, OfficialCounts, Scope, Status, encode_key
+from stream.records import Alert, Metric, Scope
 from stream.shipment import EPOCH, Shipment, ShipmentId, day_of, hour_of
 from stream.state.shipments import Shipments
 
@@ -50,27 +47,15 @@ class Engine:
         self, policy: Policy, settings: EngineSettings, shipments: Shipments, last_alerts: Iterable[Alert] = ()
     ) -> None:
         self._policy = policy
-        self._settings = settings
         self._shipments = shipments
-        self._last_alerts: dict[Scope, tuple[Status, str, datetime]] = {
-            alert.scope: (alert.status, alert.alert_id, alert.since) for alert in last_alerts
-        }
-        self._settled_until = max((since for _, _, since in self._last_alerts.values()), default=EPOCH)
         self._span = Span(settings.lag_days, _NEVER)
         self._windows = Windows(self._span)
         self._numbers = NumberIndex() if policy.judges_reuse else None
         self._as_of = EPOCH
         self._leaves: dict[tuple[str, str, str], Leaf] = {}
-        self._scopes: dict[Scope, ScopeState] = {}
-        self._levels: dict[str | None, Levels] = {}
-        # Dictionaries serve as sets below, because they keep the order that makes two runs alike.
         self._touched: dict[Leaf, None] = {}
-        """Leaves whose sums have changed since statuses were last evaluated."""
-        self._unevaluated: dict[ScopeState, None] = {}
-        """Scopes that are to be evaluated although no leaf of theirs was touched."""
-        self._unpublished: dict[ScopeState, None] = {}
-        self._unpublished_leaves: dict[Leaf, None] = {}
-        self._gone: dict[Scope, None] = {}
+        """Leaves whose sums have changed since statuses were last evaluated, in the order that makes two runs alike."""
+        self._scopes = Scopes(policy, settings, self._span, self._windows.kinds, last_alerts, self._drop_leaf)
 
     @classmethod
     def restore(
@@ -91,10 +76,7 @@ class Engine:
         if watermark is not None:
             engine._span.move(watermark)
             engine._as_of = EPOCH + timedelta(hours=watermark)
-        for scope, (status, _, _) in engine._last_alerts.items():
-            if status != "ok":
-                # Even where no shipment speaks of it any more: then it still has to recover.
-                engine._unevaluated[engine._state(scope)] = None
+        engine._scopes.recall()
         if engine._numbers is not None:
             for shipment_id, shipment in shipments.scan():
                 if not engine._is_forgettable(shipment):
@@ -197,17 +179,14 @@ class Engine:
 
     def _new_leaf(self, seller_id: str, marketplace: str, category: str) -> Leaf:
         wider = Scope(seller_id, marketplace, category), Scope(seller_id, marketplace), Scope(seller_id)
-        leaf = self._windows.new_leaf(tuple(map(self._state, wider)))
+        leaf = self._windows.new_leaf(tuple(map(self._scopes.state, wider)))
         self._leaves[seller_id, marketplace, category] = leaf
         return leaf
 
-    def _state(self, scope: Scope) -> ScopeState:
-        state = self._scopes.get(scope)
-        if state is None:
-            status, alert_id, _ = self._last_alerts.get(scope, ("ok", "", EPOCH))
-            state = self._scopes[scope] = ScopeState(scope, self._levels_of(scope.marketplace), status, alert_id)
-            self._gone.pop(scope, None)
-        return state
+    def _drop_leaf(self, leaf: Leaf) -> None:
+        seller_id, marketplace, category = leaf.scopes[0].scope
+        del self._leaves[seller_id, marketplace or "", category or ""]
+        self._windows.drop_leaf(leaf)
 
     # --- Numbers that are used again ---------------------------------------------------------------------------------
 
@@ -270,146 +249,29 @@ class Engine:
     def _new_hour(self, hour: int) -> None:
         if self._numbers is not None:
             self._end_numbers(self._numbers)
-        if hour % 24 == 0:
-            # Everybody's official window names other days now.
-            self._unpublished.update(dict.fromkeys(self._scopes.values()))
-        for marketplace, levels in list(self._levels.items()):
-            if self._policy.standard(marketplace, hour) != levels.standard:
-                del self._levels[marketplace]
-                for state in self._scopes.values():
-                    if state.scope.marketplace == marketplace:
-                        state.levels = self._levels_of(marketplace)
-                        self._unevaluated[state] = None
-
-    # --- Statuses and metrics ----------------------------------------------------------------------------------------
-
-    def _levels_of(self, marketplace: str | None) -> Levels:
-        levels = self._levels.get(marketplace)
-        if levels is None:
-            standard = self._policy.standard(marketplace, self._span.last_hour)
-            levels = self._levels[marketplace] = Levels(standard, self._settings)
-        return levels
+        self._scopes.pass_hour(hour)
 
     def _evaluate(self, changes: Changes) -> None:
-        touched, evaluated = self._touched, self._unevaluated
-        if not touched and not evaluated:
-            return
-        settled: dict[ScopeState, None] = {}
-        if self._as_of < self._settled_until:
-            settled = self._settled(touched, evaluated)
-            evaluated = {state: None for state in evaluated if state not in settled}
-        suspects = dict(evaluated)
-        for leaf in touched:
-            for state in leaf.scopes:
-                valid = state.live[VALID]
-                n, d = state.levels.fine
-                # Most scopes are ok and stay it.
-                if (valid * d < n * (valid + state.live[DEFECT]) or state.status != "ok") and state not in settled:
-                    suspects[state] = None
-        self._say_changed(suspects, changes)
-        self._touched, self._unevaluated = {}, settled
-        self._unpublished.update(evaluated)
-        self._unpublished_leaves.update(touched)
-        self._drop_emptied([leaf for leaf in touched if not leaf.size], evaluated)
+        changes.alerts += self._scopes.evaluate(self._touched, self._as_of)
+        self._touched = {}
 
-    def _settled(self, touched: Iterable[Leaf], others: Iterable[ScopeState]) -> dict[ScopeState, None]:
-        """The scopes that have said at a later instant what their status is.
-
-        After a crash between the alerts of a step and its watermark, the step's hours pass again. What was said in
-        them stands; to evaluate it from their beginning would say other things on the way there.
-        """
-        never = ("ok", "", EPOCH)
-        states = chain(others, *(leaf.scopes for leaf in touched))
-        return {state: None for state in states if self._last_alerts.get(state.scope, never)[2] > self._as_of}
-
-    def _say_changed(self, suspects: Iterable[ScopeState], changes: Changes) -> None:
-        """Alerts for those of the scopes whose status is not what it was."""
-        changed: list[tuple[bytes, ScopeState, Status]] = []
-        for state in suspects:
-            valid = state.live[VALID]
-            status = state.levels.status(state.status, valid, valid + state.live[DEFECT])
-            if status != state.status:
-                changed.append((encode_key(state.scope), state, status))
-        changed.sort(key=itemgetter(0))
-        for _, state, status in changed:
-            previous, state.status = state.status, status
-            alert = make_alert(state, self._metric(state), previous, self._settings.source, self._windows.kinds)
-            state.alert_id = alert.alert_id
-            self._last_alerts[state.scope] = (status, alert.alert_id, alert.since)
-            changes.alerts.append(alert)
-
-    def _drop_emptied(self, emptied: Iterable[Leaf], others: Iterable[ScopeState]) -> None:
-        """Forget leaves on which nothing is counted, and the scopes that were those of nothing else."""
-        bare = dict.fromkeys(others)
-        for leaf in emptied:
-            seller_id, marketplace, category = leaf.scopes[0].scope
-            del self._leaves[seller_id, marketplace or "", category or ""]
-            del self._unpublished_leaves[leaf]
-            self._windows.drop_leaf(leaf)
-            for state in leaf.scopes:
-                self._unpublished[state] = None
-                if state not in self._unevaluated:
-                    bare[state] = None
-        for state in bare:
-            if not state.leaves:
-                del self._scopes[state.scope]
-                self._unpublished.pop(state, None)
-                self._gone[state.scope] = None
+    # --- Scopes ------------------------------------------------------------------------------------------------------
 
     def scopes(self) -> list[ScopeState]:
         """Every scope as it stands, in no order: to look at, not to change. Any thread may ask."""
-        return list(self._scopes.values())
+        return self._scopes.states()
 
     def metrics(self) -> list[Metric]:
         """The metrics of every scope, sorted by key."""
-        return [self._metric(state) for _, state in sorted((encode_key(s), state) for s, state in self._scopes.items())]
+        return self._scopes.metrics(self._as_of)
 
     def take_gone(self) -> list[Scope]:
         """The scopes that went since they were last taken: whoever keeps their metrics must forget them."""
-        gone, self._gone = list(self._gone), {}
-        return gone
+        return self._scopes.take_gone()
 
     def take_metrics(self) -> list[tuple[Scope, Metric | None]]:
         """The metrics that say something new since they were last taken; None for a scope that is gone."""
-        taken: list[tuple[Scope, Metric | None]] = [(scope, None) for scope in self.take_gone()]
-        for leaf in self._unpublished_leaves:
-            for state in leaf.scopes:
-                self._unpublished[state] = None
-        self._unpublished_leaves.clear()
-        for state in self._unpublished:
-            said = (*state.live, *state.official, self._span.last_day, state.status)
-            if said != state.published:
-                state.published = said
-                taken.append((state.scope, self._metric(state)))
-        self._unpublished.clear()
-        return taken
-
-    def _metric(self, state: ScopeState) -> Metric:
-        levels = state.levels
-        live, official = counts(state.live), counts(state.official)
-        return Metric(
-            seller_id=state.scope.seller_id,
-            marketplace=state.scope.marketplace,
-            category=state.scope.category,
-            as_of=self._as_of,
-            live=live,
-            official=OfficialCounts(
-                from_=(EPOCH + timedelta(days=self._span.first_day)).date(),
-                to=(EPOCH + timedelta(days=self._span.last_day)).date(),
-                counted=official.counted,
-                valid=official.valid,
-                defects=official.defects,
-                pending=official.pending,
-                exempt=official.exempt,
-                ambiguous=official.ambiguous,
-                vtr=official.vtr,
-            ),
-            threshold=float(levels.standard.threshold),
-            status=state.status,
-            allowance=levels.allowance(state.status, live.valid, live.counted),
-            needed_to_recover=levels.needed_to_recover(state.status, live.valid, live.counted),
-            policy=levels.standard.policy,
-        )
+        return self._scopes.take_metrics(self._as_of)
 
 
 def _hour_and_day(shipped: OrderShipped) -> tuple[int, int]:

@@ -119,7 +119,7 @@ def test_a_restored_engine_that_counts_otherwise_is_noticed() -> None:
     harness.pass_time(timedelta(hours=1))
     harness.check_restored()
     harness.check_recounted()
-    for state in harness.engine._scopes.values():
+    for state in harness.engine._scopes.states():
         state.live[0] += 1
     with pytest.raises(BrokenError, match="when restored"):
         harness.check_restored()
