@@ -73,6 +73,12 @@ class Shipment(Struct, gc=False):
             self.latest = event.event_time
         return True
 
+    def clear(self) -> None:
+        """Know nothing any more."""
+        self.shipped = self.tracking = self.counted = None
+        self.scans = self.entries = ()
+        self.latest = EPOCH
+
     def _merge_tracking(self, event: TrackingUploaded, known: TrackingUploaded) -> bool:
         # An older fact that arrives late may still show that a number was entered earlier than was known.
         first: dict[tuple[str, str], datetime] = {}

@@ -107,14 +107,13 @@ class Engine:
         shipment_ids = [(event.seller_id, event.shipment_id) for event in accepted]
         changed: dict[ShipmentId, Shipment] = {}
         to_recount: dict[ShipmentId, Shipment] = {}
-        renewed: dict[ShipmentId, Shipment] = {}
         milestones = self._policy.milestones
         for shipment_id, event, shipment in zip(
             shipment_ids, accepted, self._shipments.load(shipment_ids), strict=True
         ):
             if shipment.latest < horizon and shipment.latest is not EPOCH and self._is_forgettable(shipment):
                 # What may be forgotten is forgotten, whether or not the sweep has come by.
-                shipment = renewed.setdefault(shipment_id, Shipment())  # noqa: PLW2901 - from here on it is this one
+                shipment.clear()
             elif shipment.counted is None and shipment.shipped is not None and shipment_id not in changed:
                 # Just unpacked: it is counted by what was known of it until now.
                 shipment.counted = self._counted(shipment.shipped, self._kind(shipment))

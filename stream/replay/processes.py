@@ -1,9 +1,11 @@
 """A replay in one process or in several, which share the sellers between them."""
 
+import gc
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -25,8 +27,9 @@ def replay(files: Sequence[str], settings: Settings, *, as_of: datetime | None =
     :class:`~stream.replay.source.SourceError` and :class:`~stream.settings.SettingsError`.
     """
     if processes == 1 or STDIN in files:
-        history = History(files, as_of)
-        return history.play(settings, as_of or history.last)
+        with _no_collection():
+            history = History(files, as_of)
+            return history.play(settings, as_of or history.last)
     links: list[Connection] = []
     players: list[multiprocessing.Process] = []
     try:
@@ -57,12 +60,25 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """A million events are no garbage, and looking for cycles among them takes as long as reading them."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def _play(link: Connection, files: Sequence[str], settings: Settings, as_of: datetime | None, share: Share) -> None:
     """One process: says when its last event was, is told where all end, and gives its part."""
     try:
-        history = History(files, as_of, share)
-        link.send(history.last)
-        link.send(history.play(settings, link.recv()))
+        with _no_collection():
+            history = History(files, as_of, share)
+            link.send(history.last)
+            link.send(history.play(settings, link.recv()))
     except (SourceError, SettingsError) as error:
         link.send(error)
     except KeyboardInterrupt:

@@ -1,9 +1,7 @@
 """The replay itself, of all sellers or of a share of them: sort, step by the minute, evaluate."""
 
-import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from operator import attrgetter
@@ -57,10 +55,8 @@ class History:
 
     def __init__(self, files: Iterable[str], as_of: datetime | None, share: Share = WHOLE) -> None:
         self._summary = Summary()
-        # A million events are no garbage, and looking for cycles among them takes as long as reading them.
-        with _no_collection():
-            self._events = list(chain.from_iterable(usable_events(files, self._summary, as_of, share)))
-            self._events.sort(key=attrgetter("event_time", "event_id"))
+        self._events = list(chain.from_iterable(usable_events(files, self._summary, as_of, share)))
+        self._events.sort(key=attrgetter("event_time", "event_id"))
 
     @property
     def last(self) -> datetime | None:
@@ -69,19 +65,7 @@ class History:
 
     def play(self, settings: Settings, end: datetime | None) -> Replay:
         """The second half: let the events happen, and time pass up to ``end``."""
-        with _no_collection():
-            return _run(self._events, settings, end, self._summary)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
+        return _run(self._events, settings, end, self._summary)
 
 
 def usable_events(
@@ -115,7 +99,7 @@ def _run(events: Sequence[Event], settings: Settings, end: datetime | None, summ
 
     def advance(to: datetime) -> None:
         changes = engine.advance(to)
-        shipments.save(changes.shipments)
+        shipments.forget(changes.shipments)
         alerts.extend(changes.alerts)
 
     if end is not None:
@@ -124,7 +108,6 @@ def _run(events: Sequence[Event], settings: Settings, end: datetime | None, summ
             if minute_end - MINUTE > engine.as_of:
                 advance(minute_end - MINUTE)
             changes = engine.apply(minute)
-            shipments.save(changes.shipments)
             for _, rejection in changes.rejected:
                 summary.rejected[rejection.code.value] += 1
             summary.accepted += len(minute) - len(changes.rejected)

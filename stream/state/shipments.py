@@ -65,13 +65,11 @@ class HeldShipments:
             loaded.append(shipment)
         return loaded
 
-    def save(self, changed: ChangedShipments) -> None:
-        """Forget what is to be forgotten; the rest was changed in place, or replaces what was held."""
+    def forget(self, changed: ChangedShipments) -> None:
+        """Forget what is to be forgotten; the rest was changed in place."""
         for shipment_id, shipment in changed.items():
             if shipment is None:
                 del self._held[shipment_id]
-            else:
-                self._held[shipment_id] = shipment
 
     def scan(self) -> Iterator[tuple[ShipmentId, Shipment]]:
         """See :class:`Shipments`."""
