@@ -96,12 +96,18 @@ class Shipment(Struct, gc=False):
         return changed
 
     def _merge_scan(self, event: TrackingScanned) -> bool:
-        scans = {scan.milestone: scan for scan in self.scans}
-        known = scans.get(event.milestone)
-        if known is not None and not _is_news(event, known):
-            return False
-        scans[event.milestone] = event
-        self.scans = tuple([scans[milestone] for milestone in sorted(scans)])
+        scans, milestone = self.scans, event.milestone
+        place = 0
+        for known in scans:
+            if known.milestone == milestone:
+                if not _is_news(event, known):
+                    return False
+                self.scans = (*scans[:place], event, *scans[place + 1 :])
+                return True
+            if known.milestone > milestone:
+                break
+            place += 1
+        self.scans = (*scans[:place], event, *scans[place:])
         return True
 
     def entered_at(self) -> datetime | None:

@@ -274,4 +274,5 @@ class Engine:
 
 
 def _hour_and_day(shipped: OrderShipped) -> tuple[int, int]:
-    return hour_of(shipped.shipped_at), day_of(shipped.promised_delivery_by or shipped.shipped_at)
+    promised = shipped.promised_delivery_by
+    return hour_of(shipped.shipped_at), day_of(shipped.shipped_at if promised is None else promised)

@@ -29,7 +29,9 @@ def replay(files: Sequence[str], settings: Settings, *, as_of: datetime | None =
     if processes == 1 or STDIN in files:
         with _no_collection():
             history = History(files, as_of)
-            return history.play(settings, as_of or history.last)
+            result = history.play(settings, as_of or history.last)
+            del history  # or the first collection would look through it
+            return result
     links: list[Connection] = []
     players: list[multiprocessing.Process] = []
     try:

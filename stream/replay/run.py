@@ -77,19 +77,16 @@ def usable_events(
     """
     latest = datetime.now(UTC) + MAX_FUTURE if as_of is None else datetime.max.replace(tzinfo=UTC)
     for file in files:
-        for read in read_events(file, latest, share):
-            events: list[Event] = []
-            for event in read:
-                if isinstance(event, RejectedLine):
-                    summary.rejected[event.rejection.code.value] += 1
-                    if len(summary.examples) < KEPT_REJECTIONS:
-                        summary.examples.append(event)
-                elif as_of is not None and event.event_time > as_of:
-                    summary.after_as_of += 1
-                else:
-                    events.append(event)
-            summary.events += len(read)
-            yield events
+        rejected: list[RejectedLine] = []
+        for events in read_events(file, latest, rejected, share):
+            summary.events += len(events)
+            usable = events if as_of is None else [event for event in events if event.event_time <= as_of]
+            summary.after_as_of += len(events) - len(usable)
+            summary.events += len(rejected)
+            summary.rejected.update(line.rejection.code.value for line in rejected)
+            summary.examples += rejected[: KEPT_REJECTIONS - len(summary.examples)]
+            rejected.clear()
+            yield usable
 
 
 def _run(events: Sequence[Event], settings: Settings, end: datetime | None, summary: Summary) -> Replay:

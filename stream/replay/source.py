@@ -31,32 +31,43 @@ class RejectedLine(NamedTuple):
     rejection: Rejection
 
 
-def read_events(file: str, latest: datetime, share: Share = WHOLE) -> Iterator[list[Event | RejectedLine]]:
-    """The events of a file in its order, some thousand at a time, blank lines left out; of a share of the sellers.
+def read_events(
+    file: str, latest: datetime, rejected: list[RejectedLine], share: Share = WHOLE
+) -> Iterator[list[Event]]:
+    """The events of a file in its order, some thousand at a time, of a share of the sellers.
 
-    Events later than ``latest`` are rejected. ``.gz`` and ``.zst`` are unpacked, ``-`` is standard input. Raises
-    :class:`SourceError`.
+    What is no event, or later than ``latest``, is added to ``rejected``; blank lines are nothing. ``.gz`` and ``.zst``
+    are unpacked, ``-`` is standard input. Raises :class:`SourceError`.
     """
     number = 1
     with _opened(file) as source:
         while lines := source.readlines(_CHUNK_BYTES):
-            yield list(_events(file, number, lines, latest, share))
+            if share is WHOLE:
+                decoded = list(map(decode, lines))
+                if all(not isinstance(event, Rejection) and event.event_time <= latest for event in decoded):
+                    yield cast("list[Event]", decoded)
+                    number += len(lines)
+                    continue
+            yield list(_events(file, number, lines, latest, rejected, share))
             number += len(lines)
 
 
 def _events(
-    file: str, number: int, lines: Sequence[bytes], latest: datetime, share: Share
-) -> Iterator[Event | RejectedLine]:
+    file: str, number: int, lines: Sequence[bytes], latest: datetime, rejected: list[RejectedLine], share: Share
+) -> Iterator[Event]:
     for place, line in enumerate(lines, number):
         is_own = True if share is WHOLE else share.owns(line)
         if is_own is False:
             continue
         event = decode(line)
-        if not isinstance(event, Rejection):
-            if is_own or share.has(event.seller_id):
-                yield event if event.event_time <= latest else RejectedLine(file, place, future_event(event))
-        elif (is_own or share.takes_strays) and not line.isspace():
-            yield RejectedLine(file, place, event)
+        if isinstance(event, Rejection):
+            if (is_own or share.takes_strays) and not line.isspace():
+                rejected.append(RejectedLine(file, place, event))
+        elif is_own or share.has(event.seller_id):
+            if event.event_time <= latest:
+                yield event
+            else:
+                rejected.append(RejectedLine(file, place, future_event(event)))
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class HeldShipments:
     def __init__(self, keep_until: KeepUntil) -> None:
         self._held: dict[ShipmentId, Shipment] = {}
         self._keep_until = keep_until
-        self._round: list[ShipmentId] = []
+        self._round: list[tuple[ShipmentId, Shipment]] = []
         self._position = 0
 
     def load(self, shipment_ids: Sequence[ShipmentId]) -> list[Shipment]:
@@ -78,14 +78,16 @@ class HeldShipments:
     def forgettable(self, hour: int, horizon: datetime, shares: int) -> list[ShipmentId]:
         """See :class:`Shipments`."""
         if self._position >= len(self._round):
-            self._round = list(self._held)
+            self._round = list(self._held.items())
             self._position = 0
         end = self._position + -(-len(self._round) // shares)
         share = self._round[self._position : end]
         self._position = end
-        held = self._held
-        old = [each for each in share if each in held and held[each].latest < horizon]
-        return [each for each in old if self._keep_until(held[each]) <= hour]
+        return [
+            shipment_id
+            for shipment_id, shipment in share
+            if shipment.latest < horizon and self._keep_until(shipment) <= hour and shipment_id in self._held
+        ]
 
 
 class StoredShipments:

@@ -11,7 +11,7 @@ from pathlib import Path
 from stream.engine import Engine, EngineSettings, keep_until
 from stream.events import Event, Milestone, OrderShipped, TrackingScanned, TrackingUploaded
 from stream.policy import Outcome, Policy, RulesPolicy, Standard, Verdict
-from stream.replay.source import RejectedLine, read_events
+from stream.replay.source import read_events
 from stream.settings import Settings
 from stream.state import HeldShipments
 from tests.benchmarks.bench import Bench
@@ -69,8 +69,7 @@ def run(bench: Bench) -> None:
 
 
 def _events(file: Path) -> list[Event]:
-    read = chain.from_iterable(read_events(str(file), datetime.now(UTC)))
-    events = [event for event in read if not isinstance(event, RejectedLine)]
+    events = chain.from_iterable(read_events(str(file), datetime.now(UTC), []))
     return sorted(events, key=lambda event: (event.event_time, event.event_id))
 
 
