@@ -22,6 +22,9 @@ STUCK_AFTER = 20.0
 """Seconds without any progress after which a worker is not ready. Longer than a step of the largest batch takes, and
 short enough that a probe every few seconds knows within 30."""
 
+PARTITION_PATIENCE = 1.25
+"""How much longer a single partition may go unanswered: where no broker answers at all, that is to be said first."""
+
 DEAD_AFTER = 300.0
 """Seconds for which the event loop may be blocked before the worker counts as dead. To derive the windows of a large
 partition from its shipments takes minutes, and a restart would begin them anew."""
@@ -46,7 +49,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     """Since the consumer last asked for records and had an answer, even an empty one from its own buffer."""
     broker_answer_age_seconds: float | None = None
     unanswered_partitions: list[str] = []
-    """Input partitions without an answer of a broker for :data:`STUCK_AFTER` though others may have one."""
+    """Input partitions for which no broker answers, though it may for others."""
     processing_seconds: float | None = None
     """Since a batch was last done, while others wait."""
     publishing_seconds: float | None = None
@@ -125,7 +128,8 @@ class Health:
         processor = self._app.processor
         inputs = {tp for tp in facts.assigned(consumer) if self._app.topics.acks_enabled_for(tp.topic)}
         answered_at = self._latest_answer(consumer)
-        is_settled = state == "running" and now - processor.ready_at > STUCK_AFTER
+        patience = STUCK_AFTER * PARTITION_PATIENCE
+        is_settled = state == "running" and now - processor.ready_at > patience
         publishing = processor.publishing_since()
         return Facts(
             state=state,
@@ -134,7 +138,7 @@ class Health:
             event_loop_age_seconds=loop_age,
             poll_age_seconds=now - max(consumer.last_poll_at, processor.ready_at) if inputs else None,
             broker_answer_age_seconds=None if answered_at is None else now - answered_at,
-            unanswered_partitions=_names(facts.unanswered(consumer, STUCK_AFTER)) if is_settled else [],
+            unanswered_partitions=_names(facts.unanswered(consumer, patience)) if is_settled else [],
             processing_seconds=now - consumer.progressed_at if consumer.is_processing() else None,
             publishing_seconds=None if publishing is None else now - publishing,
             commit_age_seconds=None if consumer.last_commit_at is None else now - consumer.last_commit_at,

@@ -69,7 +69,7 @@ async def said_to_be_ready_again(worker: WorkerProcess) -> None:
     assert "ready again after" in worker.lines[-1]
 
 
-async def test_a_worker_is_ready_until_it_is_told_to_stop(deploy: Deploy) -> None:
+async def test_a_worker_is_ready_until_it_is_told_to_stop(deploy: Deploy, broker: Broker) -> None:
     deployment = await deploy(web_port=free_port())
     settings = deployment.settings
     events = [event for partition in (0, 1) for event in shop_in(deployment, partition).sends(range(10), AGO)]
@@ -95,7 +95,8 @@ async def test_a_worker_is_ready_until_it_is_told_to_stop(deploy: Deploy) -> Non
     began = monotonic()
     worker.stop()
     assert monotonic() - began < STOPS_WITHIN
-    assert await members(deployment) == 0, "the next one need not wait for the session to end"
+    if not broker.is_embedded:  # which goes on listing who has left
+        assert await members(deployment) == 0, "the next one need not wait for the session to end"
     deployment.start()
     await deployment.eventually(deployment.all_committed)
     await deployment.eventually(metrics_are_as_computed, deployment, [*events, *late])

@@ -165,10 +165,10 @@ async def test_partitions_that_are_not_answered(
     app: VtrApp, consumer: BatchConsumer, client: Client, later: Callable[[float], None]
 ) -> None:
     app.processor.resume()
-    client.has(A, 5, 5, age=LONG)
+    client.has(A, 5, 5, age=2 * LONG)
     client.has(B, 5, 5, age=SHORT)
     assert app.health.facts().unanswered_partitions == [], "restored a moment ago"
-    later(LONG)
+    later(2 * LONG)
     assert app.health.facts().unanswered_partitions == [f"{TOPIC}/0"]
     client.buffered[A] = object()
     assert app.health.facts().unanswered_partitions == [], "nothing was asked"
