@@ -42,14 +42,17 @@ def apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return pool.submit(function, *args, **kwargs).result()
 
 
-def simulate(events: int, sellers: int, file: Path) -> Path:
-    """Simulate a history that ends now into a file, one event per line in order of arrival, in another process."""
-    return apart(_simulate, events, sellers, file)
+def simulate(events: int, sellers: int, file: Path, scanned: float = 0.0) -> Path:
+    """Simulate a history that ends now into a file, one event per line in order of arrival, in another process.
+
+    ``scanned`` is the share of shipments with scans.
+    """
+    return apart(_simulate, events, sellers, file, scanned)
 
 
-def _simulate(events: int, sellers: int, file: Path) -> Path:
+def _simulate(events: int, sellers: int, file: Path, scanned: float) -> Path:
     end = datetime.now(UTC).replace(microsecond=0)
-    config = SimulationConfig(seed=SEED, sellers=sellers, start=end - PERIOD, end=end, scanned=0)
+    config = SimulationConfig(seed=SEED, sellers=sellers, start=end - PERIOD, end=end, scanned=scanned)
     with file.open("wb") as lines:
         for record in simulate_history(config, events):
             lines.write(record.value + b"\n")
