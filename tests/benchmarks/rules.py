@@ -1,4 +1,4 @@
-"""What the rules cost the engine: a history with them, and with a policy that knows only one answer."""
+"""What the rules cost the engine: a history with them, and with a policy that looks at nothing but the number."""
 
 import gc
 import time
@@ -25,29 +25,30 @@ SCANNED = 0.3
 """The share of shipments with scans, which the simulator has by default."""
 
 
-class OneAnswer:
-    """Everything is valid."""
+class NumberGiven:
+    """What has a number is valid, what has none awaits one: so the windows have as much to move as with the rules."""
 
     judges_reuse = False
     milestones: frozenset[Milestone] = frozenset({"delivered"})
     """Those of the rules, so that the engine asks as often."""
 
-    _verdict = Verdict(Outcome.VALID)
+    _valid = Verdict(Outcome.VALID)
+    _awaiting = Verdict(Outcome.AWAITING, "no_tracking", None, 24)
     _standard = Standard(Fraction(95, 100), "none")
 
     def judge(
         self,
-        shipped: OrderShipped,  # noqa: ARG002 - the one answer
-        tracking: TrackingUploaded | None,  # noqa: ARG002
+        shipped: OrderShipped,  # noqa: ARG002 - only the number counts
+        tracking: TrackingUploaded | None,
         scans: Sequence[TrackingScanned],  # noqa: ARG002
         entered_at: datetime | None,  # noqa: ARG002
         is_reused: bool,  # noqa: ARG002
     ) -> Verdict:
-        """The one answer."""
-        return self._verdict
+        """Valid, or awaiting a number."""
+        return self._awaiting if tracking is None or tracking.tracking_number is None else self._valid
 
-    def standard(self, marketplace: str | None, hour: int) -> Standard:  # noqa: ARG002 - the one answer
-        """The one answer."""
+    def standard(self, marketplace: str | None, hour: int) -> Standard:  # noqa: ARG002 - one for all
+        """The same for all."""
         return self._standard
 
 
@@ -56,7 +57,7 @@ def run(bench: Bench) -> None:
     file = simulate(bench.options.events, bench.options.sellers, bench.folder / "scanned.ndjson", SCANNED)
     events = _events(file)
     policies: dict[str, Policy] = {
-        "one answer for all": OneAnswer(),
+        "number given": NumberGiven(),
         "the product's rules": RulesPolicy.of(Settings()),
     }
     microseconds: dict[str, list[float]] = {name: [] for name in policies}
