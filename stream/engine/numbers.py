@@ -73,7 +73,10 @@ class NumberIndex:
         }
 
     def _is_shared(self, number: SellersNumber) -> bool:
-        return len(set(self._orders.get(number, {}).values())) > 1
+        # Thousands may share what somebody types instead of a number, and the second one tells already.
+        orders = iter(self._orders.get(number, {}).values())
+        first = next(orders, None)
+        return any(order != first for order in orders)
 
     def keep(self, shipment_id: ShipmentId, until: int) -> None:
         """The shipment takes part until this hour since 1970 UTC at least: then :meth:`take_ending` names it."""
