@@ -29,10 +29,6 @@ _MOST_KINDS = 50_000
 """Kinds of shipment that are remembered, half a kilobyte each. Sellers write carriers and methods as they like, so
 there is no natural end to them; at the bound all are forgotten, and the ones that come are worked out again."""
 
-_MOST_RECENT = 10_000
-"""Shipped events whose plan is remembered, by their identity: tracking and delivery ask for the same one again. They
-are kept alive by that, some 10 MB at the most."""
-
 _MOST_DAYS = 5_000
 """Days that a marketplace's entries are remembered for: more than there are since the first rules."""
 
@@ -104,7 +100,6 @@ class RulesPolicy:
             for code in family.marketplaces
         }
         self._decisions: dict[tuple[object, ...], Decision] = {}
-        self._recent: dict[int, tuple[OrderShipped, str | None, Plan]] = {}
         self.milestones: frozenset[Milestone] = frozenset({DELIVERED}).union(
             *(entry.milestones for entries in compiled.values() for entry in entries)
         )
@@ -164,21 +159,9 @@ class RulesPolicy:
         return plan.is_valid
 
     def _plan(self, shipped: OrderShipped, tracking: TrackingUploaded | None) -> Plan:
-        uploaded_carrier = None if tracking is None else tracking.carrier
-        if uploaded_carrier == shipped.carrier:
-            uploaded_carrier = None  # one carrier, given twice
-        recent = self._recent.get(id(shipped))
-        if recent is not None and recent[0] is shipped and recent[1] == uploaded_carrier:
-            return recent[2]
-        plan = self._planned(shipped, uploaded_carrier)
-        if len(self._recent) >= _MOST_RECENT:
-            self._recent.clear()
-        self._recent[id(shipped)] = shipped, uploaded_carrier, plan
-        return plan
-
-    def _planned(self, shipped: OrderShipped, uploaded_carrier: str | None) -> Plan:
         period = self._timelines.get(shipped.marketplace, self._default).period(shipped)
         value = shipped.order_value
+        uploaded_carrier = None if tracking is None else tracking.carrier
         currency = None if value is None else value.currency
         kind = (
             period,
