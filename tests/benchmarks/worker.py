@@ -10,11 +10,11 @@ from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from stream.kafka import connected_admin
 from stream.records import Scope
-from stream.settings import ENV_PREFIX, Settings
+from stream.settings import Settings
 from stream.subscribe import latest_metrics
 from stream.topics import create_topics, required_topics
 from tests.benchmarks.expected import live_shipments, now, replayed, require
@@ -22,6 +22,7 @@ from tests.benchmarks.history import Dataset, apart
 from tests.benchmarks.measure import Measurement
 from tests.benchmarks.process import BenchmarkError, Process
 from tests.benchmarks.watch import Watch, measured, watching
+from tests.worker.process import as_environment
 
 SETTLED_AFTER = 30.0
 """Seconds a worker that has read all may take until its metrics are those of now."""
@@ -51,8 +52,7 @@ def run_settings(base: Settings, folder: Path, **changes: object) -> Settings:
 
 def start(settings: Settings, folder: Path, *, name: str = "worker", cores: set[int] | None = None) -> Process:
     """Start a worker, and do not wait for it."""
-    given = {field: value for field, value in asdict(settings).items() if value is not None}
-    environment = {f"{ENV_PREFIX}{field.upper()}": str(value) for field, value in given.items()}
+    environment = as_environment(settings)
     log = folder / f"{settings.group}-{name}.log"
     return Process([sys.executable, "-m", "stream", "run"], log, environment, cores)
 

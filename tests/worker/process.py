@@ -19,6 +19,12 @@ STOP_TIMEOUT = 30.0
 _TAIL_LINES = 40
 
 
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables that give a process these settings; what is not set has none."""
+    given = {field: value for field, value in asdict(settings).items() if value is not None}
+    return {f"{ENV_PREFIX}{field.upper()}": str(value) for field, value in given.items()}
+
+
 class WorkerProcess:
     """A worker with these settings. ``patch`` is Python code that the process runs before anything of the worker."""
 
@@ -26,8 +32,7 @@ class WorkerProcess:
         self.name = name
         self._log = folder / f"{name}.stderr"
         environ = {key: value for key, value in os.environ.items() if not key.startswith(ENV_PREFIX)}
-        given = {field: value for field, value in asdict(settings).items() if value is not None}
-        environ |= {f"{ENV_PREFIX}{field.upper()}": str(value) for field, value in given.items()}
+        environ |= as_environment(settings)
         path = [str(PROJECT)]
         if patch is not None:
             # Python imports this module at its start, whatever command it is to run.
