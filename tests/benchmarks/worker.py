@@ -22,7 +22,7 @@ from tests.benchmarks.history import Dataset, apart
 from tests.benchmarks.measure import Measurement
 from tests.benchmarks.process import BenchmarkError, Process
 from tests.benchmarks.watch import Watch, measured, watching
-from tests.worker.process import as_environment
+from tests.environment import as_environment
 
 SETTLED_AFTER = 30.0
 """Seconds a worker that has read all may take until its metrics are those of now."""

@@ -6,10 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from msgspec.structs import asdict
-
 from stream.embedded import tied_to_us
 from stream.settings import ENV_PREFIX, Settings
+from tests.environment import as_environment
 
 PROJECT = Path(__file__).parents[2]
 
@@ -17,12 +16,6 @@ STOP_TIMEOUT = 30.0
 """Seconds a worker may take to finish its batches, commit and leave its group."""
 
 _TAIL_LINES = 40
-
-
-def as_environment(settings: Settings) -> dict[str, str]:
-    """The variables that give a process these settings; what is not set has none."""
-    given = {field: value for field, value in asdict(settings).items() if value is not None}
-    return {f"{ENV_PREFIX}{field.upper()}": str(value) for field, value in given.items()}
 
 
 class WorkerProcess:

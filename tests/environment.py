@@ -1,0 +1,11 @@
+"""Settings as the variables of a process."""
+
+from msgspec.structs import asdict
+
+from stream.settings import ENV_PREFIX, Settings
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables that give a process these settings; what is not set has none."""
+    given = {field: value for field, value in asdict(settings).items() if value is not None}
+    return {f"{ENV_PREFIX}{field.upper()}": str(value) for field, value in given.items()}
