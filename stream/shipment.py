@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import msgspec
-from msgspec import Struct
+from mypy_extensions import mypyc_attr
 
 from stream.events import Event, OrderShipped, TrackingScanned, TrackingUploaded
 
@@ -38,7 +38,8 @@ class Entry(NamedTuple):
     carrier: str
 
 
-class Shipment(Struct, gc=False):
+@mypyc_attr(acyclic=True)
+class Shipment:
     """All that is known of one shipment. ``scans`` holds the latest event per milestone, in order of the milestones'
     names, so that equal states have equal bytes.
 
@@ -46,12 +47,22 @@ class Shipment(Struct, gc=False):
     the highest time of any fact. ``counted`` is the engine's: as what the shipment is counted now.
     """
 
-    shipped: OrderShipped | None = None
-    tracking: TrackingUploaded | None = None
-    scans: tuple[TrackingScanned, ...] = ()
-    entries: tuple[Entry, ...] = ()
-    latest: datetime = EPOCH
-    counted: "Counted | None" = None
+    __slots__ = ("counted", "entries", "latest", "scans", "shipped", "tracking")
+
+    def __init__(
+        self,
+        shipped: OrderShipped | None = None,
+        tracking: TrackingUploaded | None = None,
+        scans: tuple[TrackingScanned, ...] = (),
+        entries: tuple[Entry, ...] = (),
+        latest: datetime = EPOCH,
+    ) -> None:
+        self.shipped = shipped
+        self.tracking = tracking
+        self.scans = scans
+        self.entries = entries
+        self.latest = latest
+        self.counted: Counted | None = None
 
     def merge(self, event: Event) -> bool:
         """Take what the event says that is news. Returns whether anything changed."""

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from stream.engine import IS_COMPILED
 from tests.brokers import Broker, Choice, ChoiceError, Kind, choose, names, running, wanted
+from tests.compiled import stale_modules
 
 _CHOICE = pytest.StashKey[Choice]()
 _PROPERTY = "broker"
@@ -36,10 +38,19 @@ def prefix() -> str:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "broker: needs a running broker (added to what uses the fixture `broker`)")
     config.addinivalue_line("markers", "kafka_only(reason): needs what the embedded broker does not do")
+    if stale := stale_modules():
+        raise pytest.UsageError(
+            f"compiled before their source was last changed: {', '.join(stale)}; "
+            "compile again with `python .build/compile.py`, or `--clean` them away"
+        )
     try:
         wanted(os.environ)
     except ChoiceError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def pytest_report_header() -> str:
+    return f"engine: {'compiled' if IS_COMPILED else 'not compiled'}"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

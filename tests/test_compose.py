@@ -40,10 +40,12 @@ def test_kafka_is_the_one_that_tests_run_on() -> None:
 @pytest.mark.parametrize("name", BUILT)
 def test_built_images_are_pinned_and_do_not_run_as_root(name: str) -> None:
     text = dockerfile(name)
-    (base,) = re.findall(r"^FROM (\S+)$", text, re.MULTILINE)
+    *builders, base = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
     assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", base)
+    # What is built on one must run on the other.
+    assert {builder.replace("-", "-slim-") for builder in builders} <= {base}
     assert re.findall(r"^USER (\S+)$", text, re.MULTILINE)[-1] == "vtr"
-    copied = re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE)
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE)
     assert [path for line in copied for path in line.split() if not (PROJECT / path).exists()] == []
 
 

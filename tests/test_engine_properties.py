@@ -537,7 +537,8 @@ def test_no_alert_is_lost_or_new_wherever_a_crash_cuts_a_step(case: Case, data: 
             continue
         crashing.apply(step.batch)
         changes = crashing.engine.advance(step.to)
-        crashing.save(msgspec.structs.replace(changes, watermark=None))
+        changes.watermark = None
+        crashing.save(changes)
         crashing.alerts += changes.alerts[: data.draw(st.integers(0, len(changes.alerts)))]
         crashing.restart()
         crashing.step(step)

@@ -99,7 +99,7 @@ def test_every_command_is_mentioned() -> None:
 def test_flags_and_variables_in_prose_exist() -> None:
     known = {flag for command in every_command(cli) for parameter in command.params for flag in parameter.opts}
     mentioned = {word for code in re.findall(r"`([^`]+)`", PROSE) for word in re.findall(r"(?<!\S)--[a-z-]+", code)}
-    assert mentioned - known - {"--profile", "--help"} == set()
+    assert mentioned - known - {"--profile", "--help", "--version"} == set()
     variables = {ENV_PREFIX + name.upper() for name in (*Settings.__struct_fields__, "config")} | {VARIABLE}
     assert set(re.findall(r"`(VTR_\w+)`", PROSE)) - variables == set()
 

@@ -49,6 +49,11 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
 )
 
 
+def known(shipment: Shipment) -> tuple[object, ...]:
+    """All that a shipment knows."""
+    return shipment.shipped, shipment.tracking, shipment.scans, shipment.entries, shipment.latest
+
+
 def merged(*events: Event) -> Shipment:
     shipment = Shipment()
     for event in events:
@@ -150,7 +155,7 @@ def test_only_so_many_entries_are_remembered_in_any_order() -> None:
     events = uploads(*(f"X{n}" for n in range(MAX_ENTRIES + 5)))
     forwards, backwards = merged(*events), merged(*reversed(events))
     assert len(forwards.entries) == MAX_ENTRIES
-    assert forwards == backwards
+    assert known(forwards) == known(backwards)
     assert forwards.entered_at() == events[-1].event_time
 
 

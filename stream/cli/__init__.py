@@ -18,6 +18,7 @@ from stream.cli.topics import topics
 from stream.cli.watch import alerts, metrics
 from stream.demo import ChildFailedError
 from stream.embedded import EmbeddedBrokerError
+from stream.engine import IS_COMPILED
 from stream.kafka import BrokerError
 from stream.replay import SourceError
 from stream.settings import SettingsError
@@ -33,7 +34,11 @@ INTERRUPTED = 130
     epilog="Settings come from flags, then VTR_* environment variables, then a TOML file (--config). "
     "Start with `vtr demo`.",
 )
-@click.version_option(package_name="vtr-stream", prog_name="vtr")
+@click.version_option(
+    package_name="vtr-stream",
+    prog_name="vtr",
+    message=f"%(prog)s %(version)s ({'compiled' if IS_COMPILED else 'not compiled'})",
+)
 def cli() -> None:
     """Live Valid Tracking Rate (VTR) for marketplace sellers, on Kafka.
 

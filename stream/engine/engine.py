@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
-from msgspec import Struct, field
-
 from stream.engine.numbers import NumberIndex, Use, use_of
 from stream.engine.scope import Leaf, ScopeState
 from stream.engine.scopes import Scopes
@@ -30,14 +28,15 @@ _NEVER = 0
 """The hour before the first watermark: every shipment lies ahead of it, so nothing is counted, pending or late yet."""
 
 
-class Changes(Struct):
+class Changes:
     """What a step changes: ``shipments`` to save (None: forget), the ``watermark`` (the hour since 1970 UTC that was
     reached, where it is another), ``rejected`` events, ``alerts`` in order."""
 
-    shipments: dict[ShipmentId, Shipment | None] = field(default_factory=dict)
-    watermark: int | None = None
-    rejected: list[tuple[Event, Rejection]] = field(default_factory=list)
-    alerts: list[Alert] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.shipments: dict[ShipmentId, Shipment | None] = {}
+        self.watermark: int | None = None
+        self.rejected: list[tuple[Event, Rejection]] = []
+        self.alerts: list[Alert] = []
 
 
 class Engine:

@@ -8,7 +8,7 @@ on its edges.
 
 from collections.abc import Iterable
 
-from msgspec import Struct
+from mypy_extensions import mypyc_attr
 
 from stream.engine.scope import AMBIGUOUS, DEFECT, Leaf, ScopeState, Sums
 from stream.engine.span import Span
@@ -30,15 +30,19 @@ Bucket = dict[int, int]
 """Shipments on one hour or day, by leaf, promised day (on hours only) and kind."""
 
 
-class Counted(Struct, gc=False):
+@mypyc_attr(acyclic=True)
+class Counted:
     """As what a shipment is counted, by its fact ``shipped``: its leaf, its hour and day since 1970 UTC, and the kind
     of its verdict."""
 
-    shipped: OrderShipped
-    leaf: Leaf
-    hour: int
-    day: int
-    kind: int
+    __slots__ = ("day", "hour", "kind", "leaf", "shipped")
+
+    def __init__(self, shipped: OrderShipped, leaf: Leaf, hour: int, day: int, kind: int) -> None:
+        self.shipped = shipped
+        self.leaf = leaf
+        self.hour = hour
+        self.day = day
+        self.kind = kind
 
 
 class Kinds:

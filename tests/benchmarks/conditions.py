@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from stream.engine import IS_COMPILED
+
 PACKAGES = ("faust-streaming", "aiokafka", "msgspec", "orjson", "rocksdict", "quixstreams", "confluent-kafka")
 
 
@@ -20,6 +22,7 @@ def conditions() -> list[list[str]]:
             f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {_memory_gb():.0f} GB, {platform.system()}",
         ],
         ["Python", f"{platform.python_implementation()} {platform.python_version()}"],
+        ["engine", "compiled" if IS_COMPILED else "not compiled"],
         ["packages", ", ".join(f"{package} {_version(package)}" for package in PACKAGES)],
         ["load average at the start", " ".join(f"{load:.2f}" for load in os.getloadavg())],
     ]
