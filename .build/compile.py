@@ -18,6 +18,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 ROOT = Path(__file__).resolve().parents[1]
 
 COMPILED = (
+    "stream/events/decoding.py",
     "stream/shipment.py",
     "stream/engine/engine.py",
     "stream/engine/numbers.py",
@@ -27,6 +28,7 @@ COMPILED = (
     "stream/engine/status.py",
     "stream/engine/window.py",
     "stream/policy/judge.py",
+    "stream/state/rows.py",
     "stream/state/shipments.py",
     "stream/tracking/check_digits.py",
     "stream/tracking/numbers.py",

@@ -14,6 +14,7 @@ from stream.events import Event, OrderShipped, TrackingScanned, TrackingUploaded
 
 if TYPE_CHECKING:
     from stream.engine.window import Counted
+    from stream.policy.verdict import Rules
 
 HOUR = 3600
 """Seconds."""
@@ -44,10 +45,11 @@ class Shipment:
     names, so that equal states have equal bytes.
 
     ``entries`` holds when each number was first entered, and is empty where ``tracking`` alone says so. ``latest`` is
-    the highest time of any fact. ``counted`` is the engine's: as what the shipment is counted now.
+    the highest time of any fact. ``counted`` is the engine's: as what the shipment is counted now; so are ``rules``,
+    which it falls under by ``shipped``. ``packed`` is ``shipped`` as the shipment's row has it, once it was stored.
     """
 
-    __slots__ = ("counted", "entries", "latest", "scans", "shipped", "tracking")
+    __slots__ = ("counted", "entries", "latest", "packed", "rules", "scans", "shipped", "tracking")
 
     def __init__(
         self,
@@ -63,6 +65,8 @@ class Shipment:
         self.entries = entries
         self.latest = latest
         self.counted: Counted | None = None
+        self.rules: Rules | None = None
+        self.packed: msgspec.Raw | None = None
 
     def merge(self, event: Event) -> bool:
         """Take what the event says that is news. Returns whether anything changed."""
@@ -71,6 +75,7 @@ class Shipment:
             if self.shipped is not None and not _is_news(event, self.shipped):
                 return False
             self.shipped = cast("OrderShipped", event)
+            self.rules = self.packed = None
         elif kind is TrackingUploaded:
             if self.tracking is None:
                 self.tracking = cast("TrackingUploaded", event)
@@ -86,7 +91,7 @@ class Shipment:
 
     def clear(self) -> None:
         """Know nothing any more."""
-        self.shipped = self.tracking = self.counted = None
+        self.shipped = self.tracking = self.counted = self.rules = self.packed = None
         self.scans = self.entries = ()
         self.latest = EPOCH
 

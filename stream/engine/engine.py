@@ -172,7 +172,10 @@ class Engine:
         if is_reused is None:
             is_reused = self._numbers is not None and self._numbers.is_reused(use_of(shipment))
         entered_at = None if tracking is None else shipment.entered_at()
-        verdict = self._policy.judge(cast("OrderShipped", shipped), tracking, shipment.scans, entered_at, is_reused)
+        rules = shipment.rules
+        if rules is None:
+            rules = shipment.rules = self._policy.rules_for(cast("OrderShipped", shipped))
+        verdict = rules.judge(cast("OrderShipped", shipped), tracking, shipment.scans, entered_at, is_reused)
         return self._windows.kinds.number(verdict)
 
     def _new_leaf(self, seller_id: str, marketplace: str, category: str) -> Leaf:

@@ -59,7 +59,9 @@ def standing_of(policy: Policy, shipment: Shipment, hour: int, *, is_reused: boo
     shipped = shipment.shipped
     if shipped is None:
         return NOT_SHIPPED
-    verdict = policy.judge(shipped, shipment.tracking, shipment.scans, shipment.entered_at(), is_reused)
+    verdict = policy.rules_for(shipped).judge(
+        shipped, shipment.tracking, shipment.scans, shipment.entered_at(), is_reused
+    )
     outcome = _SETTLED.get(verdict.outcome, "pending")
     pending_until = None
     if outcome == "pending":

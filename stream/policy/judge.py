@@ -29,6 +29,9 @@ _MOST_KINDS = 50_000
 """Kinds of shipment that are remembered, half a kilobyte each. Sellers write carriers and methods as they like, so
 there is no natural end to them; at the bound all are forgotten, and the ones that come are worked out again."""
 
+_MOST_DECISIONS = 50_000
+"""The same for what was decided of a kind with a carrier that was given with a number."""
+
 _MOST_DAYS = 5_000
 """Days that a marketplace's entries are remembered for: more than there are since the first rules."""
 
@@ -99,7 +102,8 @@ class RulesPolicy:
             for name, family in families.items()
             for code in family.marketplaces
         }
-        self._decisions: dict[tuple[object, ...], Decision] = {}
+        self._kinds: dict[tuple[object, ...], KindRules] = {}
+        self._decisions: dict[tuple[KindRules, str | None], Decision] = {}
         self.milestones: frozenset[Milestone] = frozenset({DELIVERED}).union(
             *(entry.milestones for entries in compiled.values() for entry in entries)
         )
@@ -127,6 +131,27 @@ class RulesPolicy:
         """What a marketplace (None: a seller over all of them) is held to in an hour since 1970 UTC."""
         return self.timeline(marketplace).on(_EPOCH_DAY + hour // _HOURS_A_DAY).standard
 
+    def rules_for(self, shipped: OrderShipped) -> "KindRules":
+        """See :class:`stream.policy.verdict.Policy`."""
+        period = self._timelines.get(shipped.marketplace, self._default).period(shipped)
+        value = shipped.order_value
+        currency = None if value is None else value.currency
+        kind = (
+            period,
+            shipped.fulfilled_by,
+            shipped.ship_from,
+            shipped.ship_to,
+            shipped.carrier,
+            shipped.ship_method,
+            currency,
+        )
+        rules = self._kinds.get(kind)
+        if rules is None:
+            if len(self._kinds) >= _MOST_KINDS:
+                self._kinds.clear()
+            rules = self._kinds[kind] = KindRules(period, currency, self.rates, self._decisions)
+        return rules
+
     def judge(
         self,
         shipped: OrderShipped,
@@ -135,11 +160,41 @@ class RulesPolicy:
         entered_at: datetime | None,
         is_reused: bool,
     ) -> Verdict:
-        """The verdict on one shipment; see :meth:`stream.policy.verdict.Policy.judge`.
+        """The verdict on one shipment, as :class:`stream.policy.verdict.Rules` gives it."""
+        return self.rules_for(shipped).judge(shipped, tracking, scans, entered_at, is_reused)
+
+
+class KindRules:
+    """The rules for one kind of shipment, told apart by what rules ask about except the amount and the carrier that is
+    given with a number, as :class:`~stream.policy.verdict.Rules`."""
+
+    __slots__ = ("_currency", "_decisions", "_period", "_rates")
+
+    def __init__(
+        self,
+        period: Period,
+        currency: str | None,
+        rates: Rates,
+        decisions: "dict[tuple[KindRules, str | None], Decision]",
+    ) -> None:
+        self._period = period
+        self._currency = currency
+        self._rates = rates
+        self._decisions = decisions
+
+    def judge(
+        self,
+        shipped: OrderShipped,
+        tracking: TrackingUploaded | None,
+        scans: Sequence[TrackingScanned],
+        entered_at: datetime | None,
+        is_reused: bool,
+    ) -> Verdict:
+        """See :class:`stream.policy.verdict.Rules`.
 
         Of several defects it is the first in the order in which a seller would repair them.
         """
-        plan = self._plan(shipped, tracking)
+        plan = self._plan(shipped, None if tracking is None else tracking.carrier)
         if plan.settled is not None:
             return plan.settled
         number = None if tracking is None else tracking.tracking_number
@@ -158,37 +213,28 @@ class RulesPolicy:
             return _scan_verdict(plan, number, scans)
         return plan.is_valid
 
-    def _plan(self, shipped: OrderShipped, tracking: TrackingUploaded | None) -> Plan:
-        period = self._timelines.get(shipped.marketplace, self._default).period(shipped)
-        value = shipped.order_value
-        uploaded_carrier = None if tracking is None else tracking.carrier
-        currency = None if value is None else value.currency
-        kind = (
-            period,
-            shipped.fulfilled_by,
-            shipped.ship_from,
-            shipped.ship_to,
-            uploaded_carrier,
-            shipped.carrier,
-            shipped.ship_method,
-            currency,
-        )
-        decision = self._decisions.get(kind)
+    def _plan(self, shipped: OrderShipped, carrier: str | None) -> Plan:
+        decision = self._decisions.get((self, carrier))
         if decision is None:
-            if len(self._decisions) >= _MOST_KINDS:
-                self._decisions.clear()
-            facts = Facts.of(
-                shipped.ship_from, shipped.ship_to, (uploaded_carrier, shipped.carrier), shipped.ship_method
-            )
-            decision = self._decisions[kind] = period.entry.decide(
-                shipped.fulfilled_by, facts, currency, period.rates_day, self.rates
-            )
-        if value is not None:
-            amount = value.amount
-            for limit, plan in decision.bands:
-                if amount < limit:
-                    return plan
+            decision = self._decide(shipped, carrier)
+        if decision.bands:
+            value = shipped.order_value
+            if value is not None:
+                amount = value.amount
+                for limit, plan in decision.bands:
+                    if amount < limit:
+                        return plan
         return decision.otherwise
+
+    def _decide(self, shipped: OrderShipped, carrier: str | None) -> Decision:
+        if len(self._decisions) >= _MOST_DECISIONS:
+            self._decisions.clear()
+        facts = Facts.of(shipped.ship_from, shipped.ship_to, (carrier, shipped.carrier), shipped.ship_method)
+        period = self._period
+        decision = self._decisions[self, carrier] = period.entry.decide(
+            shipped.fulfilled_by, facts, self._currency, period.rates_day, self._rates
+        )
+        return decision
 
 
 def _filled(default: list[CompiledEntry], own: list[CompiledEntry]) -> list[CompiledEntry]:

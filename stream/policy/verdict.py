@@ -48,18 +48,8 @@ class Standard(NamedTuple):
     policy: str
 
 
-class Policy(Protocol):
-    """The rules. Pure: the same facts give the same verdict, whenever and in whatever order they came."""
-
-    @property
-    def judges_reuse(self) -> bool:
-        """Whether a number that is used again can be a defect. Only then is it found out."""
-        ...
-
-    @property
-    def milestones(self) -> frozenset[Milestone]:
-        """The milestones that a verdict may hang on. Scans of others change none."""
-        ...
+class Rules(Protocol):
+    """The rules that a shipment falls under by what was shipped: what remains to be asked is its tracking."""
 
     def judge(
         self,
@@ -74,6 +64,24 @@ class Policy(Protocol):
         ``scans`` holds the latest event per milestone; ``entered_at`` is when the present number was first entered
         with the present carrier; ``is_reused`` says that a shipment of another order of the seller has the same number.
         """
+        ...
+
+
+class Policy(Protocol):
+    """The rules. Pure: the same facts give the same verdict, whenever and in whatever order they came."""
+
+    @property
+    def judges_reuse(self) -> bool:
+        """Whether a number that is used again can be a defect. Only then is it found out."""
+        ...
+
+    @property
+    def milestones(self) -> frozenset[Milestone]:
+        """The milestones that a verdict may hang on. Scans of others change none."""
+        ...
+
+    def rules_for(self, shipped: OrderShipped) -> Rules:
+        """The rules that a shipment falls under, for as long as this is what was shipped."""
         ...
 
     def standard(self, marketplace: str | None, hour: int) -> Standard:

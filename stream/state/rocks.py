@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from rocksdict import AccessType, DbClosedError, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import AccessType, BlockBasedOptions, DbClosedError, Options, Rdict, WriteBatch, WriteOptions
 
 from stream.state.store import Row, Rows
 
@@ -13,6 +13,13 @@ _OFFSET_KEY = b"\x00\x00offset"
 
 _FIRST_ROW = b"\x00\x00p"
 """Behind the offset's key, before every other."""
+
+
+_FILTER_BITS = 10
+"""Bits a key: one look-up in a hundred of what is absent goes on to read, RocksDB's own advice."""
+
+_FILTER_SHARE = 0.1
+"""Of what is written last, the share of memory that its filter has."""
 
 
 class StoreLockedError(Exception):
@@ -29,6 +36,13 @@ class RocksStore:
     def __init__(self, path: Path) -> None:
         options = Options(raw_mode=True)
         options.create_if_missing(True)
+        # A new shipment is looked up and not there: a filter answers that in a tenth of the time, of what lies in
+        # files and of what was written last.
+        tables = BlockBasedOptions()
+        tables.set_bloom_filter(_FILTER_BITS, block_based=False)
+        options.set_block_based_table_factory(tables)
+        options.set_memtable_whole_key_filtering(True)
+        options.set_memtable_prefix_bloom_ratio(_FILTER_SHARE)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = Rdict(str(path), options, access_type=AccessType.read_write())

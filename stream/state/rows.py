@@ -10,13 +10,12 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
-from msgspec import Struct
 
-from stream.events import Instant, Milestone, Money, OrderShipped, TrackingScanned, TrackingUploaded
-from stream.shipment import Entry, Shipment, ShipmentId, fact_of
+from stream.events import Money, OrderShipped, TrackingScanned, TrackingUploaded
+from stream.shipment import Shipment, ShipmentId, fact_of
+from stream.state.facts import Facts, ScanFact, ShippedFact, TrackingFact
 
 FORM = b"\x02"
-_KEEP_UNTIL = slice(1, 5)
 _FACTS = 5
 
 WATERMARK_KEY = b"\x00\x00watermark"
@@ -30,49 +29,8 @@ class CorruptShipmentError(Exception):
     """A stored row is not in the form this version writes. Never skipped: the state behind it would be wrong."""
 
 
-class _Shipped(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
-    event_time: Instant
-    event_id: str
-    order_id: str
-    marketplace: str
-    category: str
-    by_marketplace: bool
-    carrier: str | None
-    ship_method: str | None
-    amount: str | None
-    currency: str | None
-    ship_from: str | None
-    ship_to: str | None
-    shipped_at: Instant
-    promised_delivery_by: Instant | None
-
-
-class _Tracking(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
-    event_time: Instant
-    event_id: str
-    carrier: str | None
-    tracking_number: str | None
-    uploaded_at: Instant | None
-
-
-class _Scan(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
-    event_time: Instant
-    event_id: str
-    milestone: Milestone
-    carrier: str | None
-    tracking_number: str | None
-    scanned_at: Instant | None
-
-
-class _Facts(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
-    shipped: _Shipped | None
-    tracking: _Tracking | None
-    scans: tuple[_Scan, ...]
-    entries: tuple[Entry, ...]
-
-
 _encode = msgspec.msgpack.Encoder().encode
-_decode_facts = msgspec.msgpack.Decoder(_Facts).decode
+_decode_facts = msgspec.msgpack.Decoder(Facts).decode
 
 
 def shipment_key(shipment_id: ShipmentId) -> bytes:
@@ -95,8 +53,12 @@ def split_key(key: bytes) -> ShipmentId:
 def pack(keep_until: int, shipment: Shipment) -> bytes:
     """The value of a shipment's row; ``keep_until`` is the hour since 1970 UTC in which it may be forgotten."""
     shipped, tracking = shipment.shipped, shipment.tracking
+    packed = shipment.packed
+    if packed is None and shipped is not None:
+        # It stays the same while tracking and scans come.
+        packed = shipment.packed = msgspec.Raw(_encode(fact_of(shipped)))
     facts = (
-        None if shipped is None else fact_of(shipped),
+        packed,
         None if tracking is None else fact_of(tracking),
         [fact_of(scan) for scan in shipment.scans],
         shipment.entries,
@@ -122,7 +84,7 @@ def unpack(shipment_id: ShipmentId, value: bytes) -> Shipment:
     return Shipment(shipped, tracking, scans, facts.entries, latest)
 
 
-def _order_shipped(shipment_id: ShipmentId, fact: _Shipped) -> OrderShipped:
+def _order_shipped(shipment_id: ShipmentId, fact: ShippedFact) -> OrderShipped:
     return OrderShipped(
         event_id=fact.event_id,
         event_time=fact.event_time,
@@ -142,7 +104,7 @@ def _order_shipped(shipment_id: ShipmentId, fact: _Shipped) -> OrderShipped:
     )
 
 
-def _tracking_uploaded(shipment_id: ShipmentId, fact: _Tracking) -> TrackingUploaded:
+def _tracking_uploaded(shipment_id: ShipmentId, fact: TrackingFact) -> TrackingUploaded:
     return TrackingUploaded(
         event_id=fact.event_id,
         event_time=fact.event_time,
@@ -154,7 +116,7 @@ def _tracking_uploaded(shipment_id: ShipmentId, fact: _Tracking) -> TrackingUplo
     )
 
 
-def _tracking_scanned(shipment_id: ShipmentId, fact: _Scan) -> TrackingScanned:
+def _tracking_scanned(shipment_id: ShipmentId, fact: ScanFact) -> TrackingScanned:
     return TrackingScanned(
         event_id=fact.event_id,
         event_time=fact.event_time,
@@ -169,13 +131,13 @@ def _tracking_scanned(shipment_id: ShipmentId, fact: _Scan) -> TrackingScanned:
 
 def kept_until(value: bytes) -> int:
     """The hour since 1970 UTC in which the shipment may be forgotten."""
-    return int.from_bytes(value[_KEEP_UNTIL], "big")
+    return int.from_bytes(value[1:_FACTS], "big")
 
 
 def forgettable(rows: Iterable[tuple[bytes, bytes]], hour: int) -> list[bytes]:
     """The keys of the rows that may be forgotten in ``hour``."""
     now = hour.to_bytes(4, "big")  # big-endian bytes compare as the numbers do
-    return [key for key, value in rows if value[_KEEP_UNTIL] <= now]
+    return [key for key, value in rows if value[1:_FACTS] <= now]
 
 
 def pack_watermark(hour: int) -> bytes:

@@ -36,6 +36,10 @@ class NumberGiven:
     _awaiting = Verdict(Outcome.AWAITING, "no_tracking", None, 24)
     _standard = Standard(Fraction(95, 100), "none")
 
+    def rules_for(self, shipped: OrderShipped) -> "NumberGiven":  # noqa: ARG002 - the same for all
+        """These."""
+        return self
+
     def judge(
         self,
         shipped: OrderShipped,  # noqa: ARG002 - only the number counts

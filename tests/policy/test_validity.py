@@ -171,6 +171,7 @@ def test_200_shipments_and_190_valid_make_95_per_cent() -> None:
 
 def test_what_is_remembered_is_bounded_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stream.policy.judge._MOST_KINDS", 3)
+    monkeypatch.setattr("stream.policy.judge._MOST_DECISIONS", 3)
     monkeypatch.setattr("stream.policy.judge._MOST_DAYS", 3)
     policy = RulesPolicy.of(Settings())
     days = [f"2025-01-{day:02}" for day in range(1, 29)]
@@ -178,4 +179,5 @@ def test_what_is_remembered_is_bounded_and_changes_nothing(monkeypatch: pytest.M
         for carrier in ("UPS", "Made Up", f"Post of {on}"):
             shipped = order("DE", on, "9 EUR", ship_from="DE", ship_to="FR", carrier=carrier)
             assert judge(shipped, None, policy=policy) == judge(shipped, None)
+    assert len(policy._kinds) <= 3
     assert len(policy._decisions) <= 3

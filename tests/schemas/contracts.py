@@ -9,7 +9,7 @@ from msgspec import NODEFAULT
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from stream import events
+from stream.events import decoding
 from tests.schemas.documents import INBOUND, STRUCTS, Json, Steps
 
 PROSE = {"$schema", "$id", "$defs", "title", "description", "examples", "additionalProperties"}
@@ -112,7 +112,7 @@ NAMES_ITS_SHIPMENT = {
         {"required": ["order_id"], "properties": {"order_id": {"type": ["string"]}}},
     ]
 }
-AMOUNT_DIGITS = len(f"{events.MAX_AMOUNT:f}") - 1
+AMOUNT_DIGITS = len(f"{decoding.MAX_AMOUNT:f}") - 1
 REFINEMENTS = [
     *(
         Refinement(name, ("properties", "shipment_id"), {"default": None}, "the default is order_id, not the Struct's")
@@ -136,9 +136,9 @@ REFINEMENTS = [
         "order-shipped",
         ("properties", "order_value", "properties", "amount"),
         {
-            "pattern": rf"^[0-9]{{1,{AMOUNT_DIGITS}}}(\.[0-9]{{1,{events.MAX_AMOUNT_DECIMALS}}})?$",
+            "pattern": rf"^[0-9]{{1,{AMOUNT_DIGITS}}}(\.[0-9]{{1,{decoding.MAX_AMOUNT_DECIMALS}}})?$",
             "minimum": 0,
-            "exclusiveMaximum": int(events.MAX_AMOUNT),
+            "exclusiveMaximum": int(decoding.MAX_AMOUNT),
         },
         "decode bounds the amount and its decimals",
     ),

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from stream import events, records
-from stream.events import Rejection, RejectionCode
+from stream.events import Rejection, RejectionCode, decoding
 from stream.settings import Settings, bootstrap_servers
 from stream.topics import required_topics
 from tests.schemas.asyncapi import ASYNCAPI, COMPONENTS, DEFAULTS, kafka, message, resolved
@@ -180,12 +180,12 @@ def test_error_codes_are_the_rejection_codes() -> None:
     codes = [code.value for code in RejectionCode]
     assert header["enum"] == codes
     assert re.findall(r"^- `(\w+)`", header["description"], re.MULTILINE) == codes
-    assert f"{events.MAX_EVENT_BYTES:,} bytes" in header["description"]
+    assert f"{decoding.MAX_EVENT_BYTES:,} bytes" in header["description"]
 
 
 def test_the_length_of_a_message_is_that_of_the_code() -> None:
     header = COMPONENTS["schemas"]["deadLetterHeaders"]["properties"]["vtr_error_message"]
-    assert f"about {events.MAX_MESSAGE} characters" in header["description"]
+    assert f"about {decoding.MAX_MESSAGE} characters" in header["description"]
 
 
 def test_the_example_of_a_dead_letter_is_one() -> None:
@@ -195,7 +195,7 @@ def test_the_example_of_a_dead_letter_is_one() -> None:
     event = events.decode(shown["payload"].encode())
     assert not isinstance(event, Rejection)
     clock = datetime.fromisoformat(shown["headers"]["vtr_rejected_at"])
-    rejection = events.check_arrival(event, event.seller_id.encode(), clock + events.MAX_FUTURE)
+    rejection = decoding.check_arrival(event, event.seller_id.encode(), clock + decoding.MAX_FUTURE)
     assert rejection is not None
     assert (rejection.code, rejection.message) == (
         shown["headers"]["vtr_error_code"],

@@ -7,8 +7,8 @@ import msgspec.inspect as mi
 import pytest
 from jsonschema import Draft202012Validator
 
-from stream import events
 from stream.events import Event
+from stream.events import decoding as wire
 from stream.policy import RulesPolicy
 from stream.records import Scope
 from stream.settings import Settings
@@ -106,17 +106,17 @@ def test_the_format_checker_checks(value: str, form: str, expected: bool) -> Non
 @pytest.mark.parametrize(
     ("name", "path", "said"),
     [
-        *((name, ("description",), f"{events.MAX_EVENT_BYTES:,} bytes") for name in INBOUND),
+        *((name, ("description",), f"{wire.MAX_EVENT_BYTES:,} bytes") for name in INBOUND),
         *(
             (name, ("properties", "event_time", "description"), said)
             for name in INBOUND
-            for said in (f"{events.EARLIEST_EVENT_TIME:%Y-%m-%dT%H:%M:%SZ}", "one hour ahead")
+            for said in (f"{wire.EARLIEST_EVENT_TIME:%Y-%m-%dT%H:%M:%SZ}", "one hour ahead")
         ),
-        ("order-shipped", ("properties", "shipped_at", "description"), f"{events.MAX_BACKDATING.days} days before"),
-        ("order-shipped", ("properties", "shipped_at", "description"), f"{events.MAX_AHEAD_SHIPPING.days} days after"),
-        ("order-shipped", ("properties", "promised_delivery_by", "description"), f"{events.MAX_BACKDATING.days} days"),
-        ("tracking-uploaded", ("properties", "uploaded_at", "description"), f"{events.MAX_BACKDATING.days} days"),
-        ("tracking-scanned", ("properties", "scanned_at", "description"), f"{events.MAX_BACKDATING.days} days"),
+        ("order-shipped", ("properties", "shipped_at", "description"), f"{wire.MAX_BACKDATING.days} days before"),
+        ("order-shipped", ("properties", "shipped_at", "description"), f"{wire.MAX_AHEAD_SHIPPING.days} days after"),
+        ("order-shipped", ("properties", "promised_delivery_by", "description"), f"{wire.MAX_BACKDATING.days} days"),
+        ("tracking-uploaded", ("properties", "uploaded_at", "description"), f"{wire.MAX_BACKDATING.days} days"),
+        ("tracking-scanned", ("properties", "scanned_at", "description"), f"{wire.MAX_BACKDATING.days} days"),
         ("vtr-metric", ("properties", "status", "description"), f"{Settings().warn_level} by default"),
         ("vtr-metric", ("properties", "status", "description"), f"{Settings().recover_margin} by default"),
         ("vtr-metric", ("properties", "status", "description"), f"{Settings().min_counted} by default"),
@@ -132,5 +132,5 @@ def test_numbers_in_the_prose_are_those_of_the_code(name: str, path: Steps, said
 
 
 def test_the_hour_and_the_year_in_the_prose_are_those_of_the_code() -> None:
-    assert timedelta(hours=1) == events.MAX_FUTURE
-    assert events.MAX_AHEAD_PROMISE == events.MAX_BACKDATING
+    assert timedelta(hours=1) == wire.MAX_FUTURE
+    assert wire.MAX_AHEAD_PROMISE == wire.MAX_BACKDATING

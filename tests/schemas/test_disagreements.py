@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream import events
+from stream.events import decoding
 from tests.schemas.contracts import FIELDS
 from tests.schemas.documents import AMOUNT, BOTH_ACCEPT, BOTH_REJECT, Steps, example, verdicts, with_value
 
@@ -49,7 +49,7 @@ DISAGREEMENTS = [
     Disagreement("order-shipped", AMOUNT, 0.1234567, "schema", DECIMALS),
     Disagreement("order-shipped", ("event_time",), "2026-11-01 12:00:00Z", "code", BEYOND_RFC),
     Disagreement("order-shipped", ("event_time",), "2026-11-01T12:00:00+0000", "code", BEYOND_RFC),
-    Disagreement("order-shipped", ("unknown",), "x" * events.MAX_EVENT_BYTES, "schema", SIZE),
+    Disagreement("order-shipped", ("unknown",), "x" * decoding.MAX_EVENT_BYTES, "schema", SIZE),
     Disagreement("vtr-metric", ("allowance",), 1.0, "schema", WHOLE_FLOATS),
 ]
 DISAGREED = {(disagreement.schema, disagreement.path) for disagreement in DISAGREEMENTS}

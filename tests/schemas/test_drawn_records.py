@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from stream import events, records
-from stream.events import Event, Money, OrderShipped, Rejection, TrackingScanned, TrackingUploaded
+from stream.events import Event, Money, OrderShipped, Rejection, TrackingScanned, TrackingUploaded, decoding
 from stream.records import Alert, Cause, Counts, Metric, OfficialCounts, Scope
 from tests.schemas.documents import KEY, STRUCTS, VALIDATORS, decoded
 
@@ -24,8 +24,8 @@ IDS = st.text(min_size=1, max_size=30)
 TEXTS = st.none() | st.text(max_size=30)
 MARKETPLACES = st.sampled_from(["de", "GB", " uk "]) | IDS.filter(str.strip)
 COUNTRIES = st.none() | st.sampled_from(["DE", "gb", "UK", "XK"])
-AMOUNTS = st.integers(0, events.MAX_AMOUNT_DECIMALS).flatmap(
-    lambda places: st.decimals(0, events.MAX_AMOUNT - 1, places=places)
+AMOUNTS = st.integers(0, decoding.MAX_AMOUNT_DECIMALS).flatmap(
+    lambda places: st.decimals(0, decoding.MAX_AMOUNT - 1, places=places)
 )
 
 
@@ -42,7 +42,7 @@ def shipped(draw: st.DrawFn) -> OrderShipped:
         seller_id=draw(IDS),
         order_id=draw(IDS),
         marketplace=draw(MARKETPLACES),
-        shipped_at=draw(around(at, events.MAX_BACKDATING, events.MAX_AHEAD_SHIPPING)),
+        shipped_at=draw(around(at, decoding.MAX_BACKDATING, decoding.MAX_AHEAD_SHIPPING)),
         shipment_id=draw(st.just("") | IDS),
         category=draw(IDS),
         fulfilled_by=draw(st.sampled_from(["merchant", "marketplace"])),
@@ -51,7 +51,7 @@ def shipped(draw: st.DrawFn) -> OrderShipped:
         order_value=draw(st.none() | st.builds(Money, amount=AMOUNTS, currency=st.sampled_from(["EUR", "JPY"]))),
         ship_from=draw(COUNTRIES),
         ship_to=draw(COUNTRIES),
-        promised_delivery_by=draw(st.none() | around(at, events.MAX_BACKDATING, events.MAX_AHEAD_PROMISE)),
+        promised_delivery_by=draw(st.none() | around(at, decoding.MAX_BACKDATING, decoding.MAX_AHEAD_PROMISE)),
     )
 
 
@@ -66,7 +66,7 @@ def uploaded(draw: st.DrawFn) -> TrackingUploaded:
         order_id=draw(IDS),
         shipment_id=draw(st.just("") | IDS),
         carrier=draw(TEXTS),
-        uploaded_at=draw(st.none() | around(at, events.MAX_BACKDATING, events.MAX_BACKDATING)),
+        uploaded_at=draw(st.none() | around(at, decoding.MAX_BACKDATING, decoding.MAX_BACKDATING)),
     )
 
 
@@ -82,7 +82,7 @@ def scanned(draw: st.DrawFn) -> TrackingScanned:
         shipment_id=draw(IDS),
         tracking_number=draw(TEXTS),
         carrier=draw(TEXTS),
-        scanned_at=draw(st.none() | around(at, events.MAX_BACKDATING, events.MAX_BACKDATING)),
+        scanned_at=draw(st.none() | around(at, decoding.MAX_BACKDATING, decoding.MAX_BACKDATING)),
     )
 
 

@@ -1,18 +1,12 @@
-"""The wire, inbound: the three event types and the one place where bytes become events.
-
-A record's value is a JSON object that names its own ``type``, so a Kafka record and a line of a history file
-are the same bytes. Whatever cannot be used becomes a :class:`Rejection`, a value and not an exception, so one
-bad record never unwinds the batch around it.
-"""
+"""The one place where bytes become events."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
-from typing import Annotated, Literal, TypeVar, cast
+from typing import TypeVar, cast
 
 import msgspec
-from msgspec import Meta, Struct
 
+from stream.events.types import Event, Money, OrderShipped, Rejection, RejectionCode, TrackingScanned, TrackingUploaded
 from stream.places import COUNTRIES, MARKETPLACES, canonical_country, canonical_marketplace
 
 MAX_EVENT_BYTES = 65_536
@@ -39,109 +33,10 @@ MAX_AMOUNT = Decimal(10) ** 12
 MAX_AMOUNT_DECIMALS = 6
 _CENT = Decimal("0.01")
 
-Id = Annotated[str, Meta(min_length=1, max_length=1024)]
-Text = Annotated[str, Meta(max_length=256)]
-Instant = Annotated[datetime, Meta(tz=True)]
-Currency = Annotated[str, Meta(min_length=3, max_length=3)]
-
-Milestone = Literal[
-    "carrier_received",
-    "arrived_at_facility",
-    "in_transit",
-    "out_for_delivery",
-    "delivery_attempted",
-    "delivered",
-    "returned",
-]
-
-
-class Money(Struct, frozen=True, gc=False):
-    """An exact amount: a decimal in major units and its ISO 4217 currency."""
-
-    amount: Decimal
-    currency: Currency
-
-
-class OrderShipped(Struct, tag_field="type", tag="order-shipped", kw_only=True, omit_defaults=True, gc=False):
-    """A package left, or was confirmed to leave, the seller. Times are UTC-aware.
-
-    After :func:`decode`, ``shipment_id`` and ``promised_delivery_by`` are filled in, marketplace and countries are in
-    their canonical codes, and times in UTC.
-    """
-
-    event_id: Id
-    event_time: Instant
-    seller_id: Id
-    order_id: Id
-    marketplace: Annotated[str, Meta(min_length=1, max_length=64)]
-    shipped_at: Instant
-    shipment_id: Id = ""
-    category: Annotated[str, Meta(min_length=1, max_length=256)] = "unknown"
-    fulfilled_by: Literal["merchant", "marketplace"] = "merchant"
-    carrier: Text | None = None
-    ship_method: Text | None = None
-    order_value: Money | None = None
-    ship_from: Text | None = None
-    ship_to: Text | None = None
-    promised_delivery_by: Instant | None = None
-
-
-class TrackingUploaded(Struct, tag_field="type", tag="tracking-uploaded", kw_only=True, omit_defaults=True, gc=False):
-    """The seller gave, changed or removed a tracking number. After :func:`decode`, ``tracking_number`` is ``None``
-    where the seller removed it (null, blank or ``NULL``, as in the marketplace's own feed)."""
-
-    event_id: Id
-    event_time: Instant
-    seller_id: Id
-    tracking_number: Text | None
-    order_id: Id | None = None
-    shipment_id: Id = ""
-    carrier: Text | None = None
-    uploaded_at: Instant | None = None
-
-
-class TrackingScanned(Struct, tag_field="type", tag="tracking-scanned", kw_only=True, omit_defaults=True, gc=False):
-    """The carrier saw the package."""
-
-    event_id: Id
-    event_time: Instant
-    seller_id: Id
-    milestone: Milestone
-    order_id: Id | None = None
-    shipment_id: Id = ""
-    tracking_number: Text | None = None
-    carrier: Text | None = None
-    scanned_at: Instant | None = None
-
-
-Event = OrderShipped | TrackingUploaded | TrackingScanned
-_Timed = TypeVar("_Timed", bound=Event)
-
-
-class RejectionCode(StrEnum):
-    """Why an event cannot be used. Stable strings: dead letters carry them in a header."""
-
-    EMPTY_VALUE = "empty_value"
-    TOO_LARGE = "too_large"
-    MALFORMED_JSON = "malformed_json"
-    UNKNOWN_TYPE = "unknown_type"
-    MISSING_FIELD = "missing_field"
-    INVALID_FIELD = "invalid_field"
-    KEY_MISMATCH = "key_mismatch"
-    FUTURE_EVENT = "future_event"
-    TOO_LATE = "too_late"
-
-
 MAX_MESSAGE = 500
 """Characters. A rejection quotes the value it is about, and a value can be as long as an event."""
 
-
-class Rejection(Struct, frozen=True):
-    """An event that cannot be used: a stable code and a sentence that names the field."""
-
-    code: RejectionCode
-    message: str
-
+_Timed = TypeVar("_Timed", bound=Event)
 
 _decoder = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
