@@ -1,7 +1,6 @@
 """What a scrape of a worker says, and that it says nothing of what has left."""
 
 import asyncio
-import shutil
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from stream.worker.app import VtrApp
 from stream.worker.collector import WorkerCollector
 from stream.worker.transport import BatchConsumer
 from tests.monitoring.exposition import Said, exposed, parsed
+from tests.monitoring.programs import program
 from tests.simple_policy import SimplePolicy
 from tests.test_records import ALERT
 from tests.worker_units.fakes import TOPIC, TWO, A, B, Client, Line, Thread, done, records, settled
@@ -237,9 +237,10 @@ async def test_each_metric_is_exposed_as_it_is_defined(
     assert set(families) == {f"{metric.name}_{each}" for metric in gauge_histograms for each in ("gcount", "gsum")}
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool on the PATH (Debian's package `prometheus`)")
 async def test_promtool_has_nothing_against_it(with_sellers: Callable[[str], VtrApp]) -> None:
     said = exposed(with_sellers("worst:1").processor.instruments.registry)
-    check = await asyncio.create_subprocess_exec("promtool", "check", "metrics", stdin=PIPE, stdout=PIPE, stderr=STDOUT)
+    check = await asyncio.create_subprocess_exec(
+        program("promtool"), "check", "metrics", stdin=PIPE, stdout=PIPE, stderr=STDOUT
+    )
     complaints, _ = await check.communicate(said.encode())
     assert (check.returncode, complaints) == (0, b"")
