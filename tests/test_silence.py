@@ -5,11 +5,11 @@ from fractions import Fraction
 
 import pytest
 
-from stream.engine import Engine, EngineSettings
+from stream.engine import Engine, EngineSettings, keep_until
 from stream.engine.silence import LEAST_SHIPMENTS, SILENCE_HOURS
 from stream.events import Event, OrderShipped, TrackingUploaded
 from stream.settings import Settings
-from stream.state import HeldShipments
+from stream.state import HeldShipments, MemoryStore, StoredShipments
 from stream.worker import silences as kept
 from stream.worker.silences import Silences
 from tests.simple_policy import SimplePolicy
@@ -126,6 +126,20 @@ def test_tracking_that_comes_later_ends_it() -> None:
         ]
     )
     assert made.silences() == {"A1": 0}
+
+
+def test_a_restart_forgets_nothing() -> None:
+    policy, settings = SimplePolicy(Fraction(95, 100), 24), EngineSettings.of(Settings())
+    store = MemoryStore()
+
+    def shipments() -> StoredShipments:
+        return StoredShipments(store, lambda shipment: keep_until(shipment, settings.lag_days))
+
+    stored = shipments()
+    made = Engine(policy, settings, stored)
+    store.write(stored.save(made.apply(shipped(9, 1, tracked=True) + shipped(8, ENOUGH)).shipments))
+    watermark = made.advance(NOW).watermark
+    assert Engine.restore(policy, settings, shipments(), watermark=watermark).silences() == {"A1": 8}
 
 
 def test_before_the_first_watermark_there_is_none() -> None:
