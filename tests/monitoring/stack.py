@@ -147,9 +147,10 @@ class Webhook:
         self._thread.start()
 
     def alerts(self, status: str) -> dict[tuple[str, str], dict[str, Any]]:
-        """The alerts that were notified as ``firing`` or ``resolved``, by their name and seller, "" for none."""
+        """The alerts that were notified as ``firing`` or ``resolved``, by their name and the seller or worker; "" for
+        those of neither."""
         return {
-            (alert["labels"]["alertname"], alert["labels"].get("seller", "")): alert
+            (alert["labels"]["alertname"], alert["labels"].get("seller", alert["labels"].get("instance", ""))): alert
             for alert in self._alerts.copy()
             if alert["status"] == status
         }
@@ -162,7 +163,7 @@ class Webhook:
 
 
 @contextmanager
-def monitoring(folder: Path, workers: list[int]) -> Iterator[tuple[Prometheus, Webhook]]:
+def monitoring(folder: Path, workers: list[int]) -> Iterator[tuple[Prometheus, Alertmanager, Webhook]]:
     """A webhook, an Alertmanager that notifies it, and a Prometheus that scrapes workers at these ports."""
     for name in ("prometheus", "alertmanager"):
         (folder / name).mkdir()
@@ -172,7 +173,7 @@ def monitoring(folder: Path, workers: list[int]) -> Iterator[tuple[Prometheus, W
         try:
             prometheus = Prometheus(folder / "prometheus", workers, alertmanager.port)
             try:
-                yield prometheus, webhook
+                yield prometheus, alertmanager, webhook
             finally:
                 prometheus.close()
         finally:

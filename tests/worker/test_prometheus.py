@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time
 
-from stream.embedded import free_port
+from msgspec.structs import replace
+
+from stream.embedded import HOST, free_port
+from stream.settings import Settings
 from tests.monitoring.dashboards import FILES, filled, load, queries, variables
 from tests.monitoring.programs import program
 from tests.monitoring.stack import Prometheus, monitoring
@@ -23,17 +26,21 @@ SECONDS = 10
 
 BAD_EVENTS = 30
 
+ALERTS = "/api/v2/alerts"
+"""Alertmanager's, all that it has."""
+
 
 async def test_alerts_reach_a_webhook_and_dashboards_have_data(deploy: Deploy, tmp_path: Path) -> None:
     for name in ("prometheus", "alertmanager"):
         program(name)  # before anything is started
     deployment = await deploy(web_port=free_port(), metrics_sellers="worst:5", min_counted=5)
     settings = deployment.settings
+    other = replace(settings, web_port=free_port())
     good, bad = shop_in(deployment, 0), shop_in(deployment, 1)
     at_risk, silent = Shop(settings, "AT-RISK"), Shop(settings, "SILENT")
-    worker = deployment.start()
+    deployment.start()
     await deployment.eventually(is_ready, settings)
-    with monitoring(tmp_path, [settings.web_port]) as (prometheus, webhook):
+    with monitoring(tmp_path, [settings.web_port, other.web_port]) as (prometheus, alertmanager, webhook):
 
         async def is_scraped() -> None:
             # Only what rises while somebody looks is an increase.
@@ -62,6 +69,7 @@ async def test_alerts_reach_a_webhook_and_dashboards_have_data(deploy: Deploy, t
                 ("VtrSellerAtRisk", at_risk.seller_id),
                 ("VtrSellerTrackingSilent", silent.seller_id),
                 ("VtrDeadLettersRising", ""),
+                ("VtrWorkerDown", at(other)),
             }
             assert firing["VtrSellerBreached", bad.seller_id]["annotations"]["summary"].endswith(": 0%")
             assert firing["VtrSellerAtRisk", at_risk.seller_id]["annotations"]["summary"].endswith(": 96%")
@@ -73,16 +81,36 @@ async def test_alerts_reach_a_webhook_and_dashboards_have_data(deploy: Deploy, t
         assert prometheus.query("job:vtr_partitions:count") == {("vtr",): 2}
         assert has_no_data(prometheus, bad) == []
 
-        worker.kill()
+        # Another worker takes a partition, and nobody is counted twice on the way.
+        deployment.start(other)
+
+        async def each_has_one() -> None:
+            assert prometheus.query("vtr_assigned_partitions") == {(at(each), "vtr"): 1 for each in (settings, other)}
+            assert ("VtrWorkerDown", at(other)) in webhook.alerts("resolved")
+            assert prometheus.query("job:vtr_partitions:count") == {("vtr",): 2}
+
+        moves_at = time()
+        await deployment.eventually(each_has_one)
+        sellers = prometheus.query_range('sum(job_level_status:vtr_scopes:sum{level="seller"})', moves_at, time())
+        assert max(sellers) == len((good, bad, at_risk, silent))
+
+        for worker in deployment.workers:
+            worker.kill()
 
         async def the_end_is_notified() -> None:
-            firing = webhook.alerts("firing")
-            assert ("VtrNoWorker", "") in firing
-            assert "VtrWorkerDown" not in {name for name, _ in firing}, "that is told by the other"
+            assert ("VtrNoWorker", "") in webhook.alerts("firing")
             # What nobody tells of any more is over: Prometheus does not go on with the last that it heard.
             assert ("VtrSellerBreached", bad.seller_id) in webhook.alerts("resolved")
+            # That no worker answers says all that each of them has to say.
+            states = {alert["labels"]["alertname"]: alert["status"]["state"] for alert in alertmanager.get(ALERTS)}
+            assert (states["VtrNoWorker"], states.get("VtrWorkerDown")) == ("active", "suppressed")
 
         await deployment.eventually(the_end_is_notified)
+
+
+def at(settings: Settings) -> str:
+    """The worker's name in Prometheus."""
+    return f"{HOST}:{settings.web_port}"
 
 
 def has_no_data(prometheus: Prometheus, seller: Shop) -> list[str]:
