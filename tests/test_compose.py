@@ -1,8 +1,10 @@
 """docker-compose.yml fits the code: its images are pinned, its commands parse, its settings and services exist.
 
-No container engine runs where the tests run, so this is what can be known of it without one.
+No container engine runs where the tests run, so this is what can be known of it without one. What it mounts into
+Prometheus and Alertmanager is run in ``tests/monitoring``.
 """
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,9 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from stream.settings import ENV_PREFIX, Settings, bootstrap_servers, load_settings
 from tests.brokers import apache_kafka
+from tests.monitoring.dashboards import GRAFANA
 from tests.test_readme import flags
 
 PROJECT = Path(__file__).parents[1]
@@ -32,9 +36,27 @@ def advertised() -> dict[str, str]:
     return dict(listener.split("://") for listener in listeners)
 
 
+def mounts(name: str) -> dict[str, str]:
+    """What is mounted into a service: volumes and folders of the project, by where they lie in it."""
+    split = [mount.split(":") for mount in SERVICES[name].get("volumes", ())]
+    return {target: source for source, target, *_ in split}
+
+
+def test_it_is_what_the_specification_asks_for() -> None:
+    schema = json.loads((Path(__file__).parent / "compose_spec" / "compose-spec.json").read_text(encoding="utf-8"))
+    assert [error.message for error in Draft202012Validator(schema).iter_errors(COMPOSE)] == []
+    assert not Draft202012Validator(schema).is_valid(COMPOSE | {"services": {"worker": {"comand": "vtr run"}}})
+
+
 def test_kafka_is_the_one_that_tests_run_on() -> None:
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{apache_kafka.version()}"
-    assert [name for name, service in SERVICES.items() if "image" in service] == ["kafka"]
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - set(BUILT)))
+def test_other_images_are_pinned_and_do_not_run_as_root(name: str) -> None:
+    assert re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+", SERVICES[name]["image"])
+    # As their own files have it; of a number Compose would make something else.
+    assert SERVICES[name]["user"] in ("appuser", "nobody", "472")
 
 
 @pytest.mark.parametrize("name", BUILT)
@@ -91,16 +113,57 @@ def test_services_wait_for_services_that_exist_and_can_be_waited_for() -> None:
 
 
 def test_volumes_are_declared_and_hold_what_must_last() -> None:
-    mounts = {
-        name: dict(mount.split(":") for mount in service["volumes"])
-        for name, service in SERVICES.items()
-        if "volumes" in service
-    }
-    assert {volume for volumes in mounts.values() for volume in volumes} == set(COMPOSE["volumes"])
-    assert list(mounts["kafka"].values()) == [SERVICES["kafka"]["environment"]["KAFKA_LOG_DIRS"]]
-    (store,) = mounts["worker"].values()
+    sources = {source for name in SERVICES for source in mounts(name).values()}
+    assert {source for source in sources if not source.startswith("./")} == set(COMPOSE["volumes"])
+    assert list(mounts("kafka")) == [SERVICES["kafka"]["environment"]["KAFKA_LOG_DIRS"]]
+    (store,) = mounts("worker")
     assert store == SERVICES["worker"]["environment"]["VTR_DATA_DIR"]
     assert f"--owner vtr {store}" in dockerfile("worker")
+
+
+def test_folders_of_the_project_are_there_and_cannot_be_written_to() -> None:
+    folders = [mount for name in SERVICES for mount in SERVICES[name].get("volumes", ()) if mount.startswith("./")]
+    assert len(folders) == 4
+    for mount in folders:
+        assert mount.endswith(":ro")
+        assert (PROJECT / mount.split(":")[0]).is_dir()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_limited_and_watched(name: str) -> None:
+    service = SERVICES[name]
+    limits = service["deploy"]["resources"]["limits"]
+    assert float(limits["cpus"]) > 0
+    assert re.fullmatch(r"\d+[MG]", limits["memory"])
+    assert ("healthcheck" in service) is (name not in ("topics", "simulator")), "they answer nothing"
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), "for this machine only"
+
+
+def test_prometheus_finds_the_workers_and_alertmanager() -> None:
+    folder = PROJECT / mounts("prometheus")["/etc/prometheus"]
+    config = yaml.safe_load((folder / "prometheus.yml").read_text(encoding="utf-8"))
+    (scrape,) = config["scrape_configs"]
+    (lookup,) = scrape["dns_sd_configs"]
+    settings = load_settings(flags(SERVICES["worker"]["command"]), environ=SERVICES["worker"]["environment"])
+    assert (lookup["names"], lookup["port"]) == (["worker"], settings.web_port)
+    assert settings.web_host == "0.0.0.0"  # noqa: S104 - the container's own
+    assert settings.metrics_sellers is not None
+    (manager,) = config["alerting"]["alertmanagers"]
+    assert manager["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    assert SERVICES["alertmanager"]["ports"] == ["127.0.0.1:9093:9093"]
+
+
+def test_grafana_finds_prometheus_and_the_dashboards() -> None:
+    provisioning = PROJECT / mounts("grafana")["/etc/grafana/provisioning"]
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    assert SERVICES["prometheus"]["ports"] == ["127.0.0.1:9090:9090"]
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "vtr.yml").read_text())["providers"]
+    folder = provider["options"]["path"]
+    assert PROJECT / mounts("grafana")[folder] == GRAFANA / "dashboards"
+    home = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert str(home.parent) == folder
+    assert (GRAFANA / "dashboards" / home.name).exists()
 
 
 def test_there_are_two_workers_that_are_started_again() -> None:

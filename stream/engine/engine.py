@@ -12,6 +12,7 @@ from stream.engine.numbers import NumberIndex, Use, use_of
 from stream.engine.scope import Leaf, ScopeState
 from stream.engine.scopes import Scopes
 from stream.engine.settings import EngineSettings
+from stream.engine.silence import silences
 from stream.engine.span import Span, keep_until
 from stream.engine.window import Counted, Windows
 from stream.events import Event, OrderShipped, Rejection, RejectionCode, TrackingScanned
@@ -261,6 +262,10 @@ class Engine:
     def scopes(self) -> list[ScopeState]:
         """Every scope as it stands, in no order: to look at, not to change. Any thread may ask."""
         return self._scopes.states()
+
+    def silences(self) -> dict[str, int]:
+        """Hours for which sellers ship without giving tracking, see :func:`silences`. Any thread may ask."""
+        return silences(self._windows)
 
     def metrics(self) -> list[Metric]:
         """The metrics of every scope, sorted by key."""

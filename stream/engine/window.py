@@ -108,6 +108,15 @@ class Windows:
         for scope in leaf.scopes:
             del scope.leaves[leaf]
 
+    def shipped_in(self, hour: int) -> list[tuple[Leaf | None, int, int]]:
+        """The leaves of an hour's shipments, with their kind and number; None for one just dropped.
+
+        Any thread may ask.
+        """
+        leaf_of = self._leaves.get
+        bucket = self._hours.get(hour, {}).copy()
+        return [(leaf_of(slot >> _LEAF_SHIFT), slot & _KIND_MASK, n) for slot, n in bucket.items()]
+
     # --- Shipments ---------------------------------------------------------------------------------------------------
 
     def add(self, counted: Counted) -> None:

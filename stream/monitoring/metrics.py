@@ -4,6 +4,8 @@ Names and units follow Prometheus' guide: base units (seconds, ratios), the unit
 instants as seconds since 1970. No label has more values than there are topics, partitions, codes or chosen sellers.
 """
 
+from bisect import bisect_left
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
@@ -88,16 +90,31 @@ SCOPES = Metric(
     "vtr_scopes",
     "gauge",
     "Scopes with a VTR, by how wide they are (seller, marketplace, category) and by status",
-    ("level", "status"),
+    ("partition", "level", "status"),
 )
 SELLERS_RATIO = Metric(
     "vtr_valid_tracking_ratio",
     "gauge histogram",
     "Sellers by the VTR of their live window, of those with at least `min_counted` counted shipments",
+    ("partition",),
     buckets=(0.5, 0.8, 0.9, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 1.0),
+)
+SELLERS_SILENCE = Metric(
+    "vtr_tracking_silence_seconds",
+    "gauge histogram",
+    "Sellers that shipped in the last day, by the time since the first of their latest shipments that all lack "
+    "tracking; 0 for fewer than 5",
+    ("partition",),
+    buckets=tuple(3600.0 * hours for hours in (0, 1, 3, 6, 12, 18, 24)),
 )
 SELLER_RATIO = Metric(
     "vtr_seller_valid_tracking_ratio", "gauge", "VTR of a seller's live window; see `metrics_sellers`", ("seller",)
+)
+SELLER_STATUS = Metric(
+    "vtr_seller_status",
+    "gauge",
+    "Status of a seller: 0 is ok, 1 at risk, 2 breached; see `metrics_sellers`",
+    ("seller",),
 )
 SELLER_COUNTED = Metric(
     "vtr_seller_counted_shipments",
@@ -109,6 +126,12 @@ SELLER_ALLOWANCE = Metric(
     "vtr_seller_allowance_shipments",
     "gauge",
     "How many more defects a seller's live window bears before a breach; see `metrics_sellers`",
+    ("seller",),
+)
+SELLER_SILENCE = Metric(
+    "vtr_seller_tracking_silence_seconds",
+    "gauge",
+    "Time since the first of a seller's latest shipments that all lack tracking; see `metrics_sellers`",
     ("seller",),
 )
 
@@ -127,18 +150,20 @@ def family(metric: Metric, samples: dict[tuple[str, ...], float]) -> Family:
     return made
 
 
-def distribution(metric: Metric, values: list[float]) -> Family:
-    """How many of the values lie at or below each of the bounds of a gauge histogram."""
+def distribution(metric: Metric, values: dict[tuple[str, ...], list[float]]) -> Family:
+    """How many of the values lie at or below each of the bounds of a gauge histogram, by the values of its labels."""
     bounds = (*metric.buckets, float("inf"))
-    counts = [0] * len(bounds)
-    for value in values:
-        counts[next(index for index, bound in enumerate(bounds) if value <= bound)] += 1
-    buckets = []
-    below = 0
-    for bound, count in zip(bounds, counts, strict=True):
-        below += count
-        buckets.append(("+Inf" if bound == float("inf") else str(bound), float(below)))
-    return GaugeHistogramMetricFamily(metric.name, metric.help, buckets=buckets, gsum_value=sum(values))
+    made = GaugeHistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for labels, each in values.items():
+        counts = [0] * len(bounds)
+        for value in each:
+            counts[bisect_left(bounds, value)] += 1
+        below = accumulate(map(float, counts))
+        buckets = [
+            ("+Inf" if bound == float("inf") else str(bound), count) for bound, count in zip(bounds, below, strict=True)
+        ]
+        made.add_metric(labels, buckets, sum(each))
+    return made
 
 
 class Instruments:

@@ -1,8 +1,10 @@
 """Which sellers get series of their own: none by default, because every series costs memory in Prometheus."""
 
-from collections.abc import Iterable
-from heapq import nsmallest
+from collections.abc import Iterable, Mapping
+from heapq import nlargest, nsmallest
 from typing import NamedTuple
+
+from stream.records import Status
 
 MOST = 100
 """Sellers at most, by name or as the worst of a worker."""
@@ -18,6 +20,7 @@ class Rated(NamedTuple):
     """The negative of the counted shipments: of two sellers with one VTR the larger one matters more."""
     seller: str
     allowance: int
+    status: Status
 
     @property
     def counted(self) -> int:
@@ -52,3 +55,11 @@ class SellerChoice(NamedTuple):
         if self.worst:
             return nsmallest(self.worst, (each for each in rated if each.counted >= min_counted))
         return [each for each in rated if each.seller in self.names]
+
+    def silent(self, silences: Mapping[str, int]) -> dict[str, int]:
+        """The silences (in hours) of the chosen ones, and with ``worst`` those of as many who are silent for longest:
+        until the grace is over, a silent seller has a good rate."""
+        if self.worst:
+            silent = [seller for seller, hours in silences.items() if hours]
+            return {seller: silences[seller] for seller in nlargest(self.worst, silent, key=silences.__getitem__)}
+        return {seller: silences[seller] for seller in self.names if seller in silences}

@@ -4,30 +4,34 @@ From the live partitions: those of one that went elsewhere are gone with it. Run
 what the event loop changes meanwhile, so each number is true and two of them may be of different moments.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
-from itertools import product
+from itertools import chain, product
 from time import monotonic, time
 from typing import TYPE_CHECKING, cast, get_args
 
 from prometheus_client.registry import Collector
 
-from stream.engine.scope import DEFECT, VALID
+from stream.engine.scope import DEFECT, VALID, ScopeState
 from stream.events import RejectionCode
 from stream.monitoring import metrics
 from stream.monitoring.metrics import Family, distribution, family
 from stream.monitoring.sellers import Rated, SellerChoice
 from stream.records import AlertType, Scope, Status
 from stream.settings import Settings
-from stream.shipment import EPOCH
+from stream.shipment import EPOCH, HOUR
 from stream.worker import facts
 from stream.worker.health import troubles
+from stream.worker.silences import Silences
 from stream.worker.transport import BatchConsumer
 
 if TYPE_CHECKING:
     from stream.worker.app import VtrApp
 
 LEVELS = ("seller", "marketplace", "category")
+
+STATUS_VALUES: dict[Status, int] = {"ok": 0, "at_risk": 1, "breached": 2}
+"""What stands for a status in the metric of one seller; the help of that metric says so."""
 
 _VERSION = version("vtr-stream")
 
@@ -39,6 +43,7 @@ class WorkerCollector(Collector):
         self._app = app
         self._settings = settings
         self._sellers = SellerChoice.parse(settings.metrics_sellers or "")
+        self._silences = Silences()
 
     def collect(self) -> Iterator[Family]:
         """All that is not measured by the batch."""
@@ -87,23 +92,55 @@ class WorkerCollector(Collector):
         yield family(metrics.SHIPMENTS, {(str(number),): held for number, held in processor.shipments.sizes().items()})
 
     def _rates(self) -> Iterator[Family]:
-        scopes: dict[tuple[str, ...], float] = dict.fromkeys(product(LEVELS, get_args(Status)), 0.0)
-        rated: list[Rated] = []
-        for partition in self._app.processor.partitions().values():
-            for state in partition.engine.scopes():
-                scopes[_level(state.scope), state.status] += 1
-                valid = state.live[VALID]
-                counted = valid + state.live[DEFECT]
-                if state.scope.marketplace is None and counted:
-                    allowance = state.levels.allowance(state.status, valid, counted) if self._sellers else 0
-                    rated.append(Rated(valid / counted, -counted, state.scope.seller_id, allowance))
-        yield family(metrics.SCOPES, scopes)
         least = self._settings.min_counted
-        yield distribution(metrics.SELLERS_RATIO, [each.ratio for each in rated if each.counted >= least])
+        partitions = self._app.processor.partitions()
+        scopes: dict[tuple[str, ...], float] = {}
+        ratios: dict[tuple[str, ...], list[float]] = {}
+        rated: list[Rated] = []
+        for number, partition in partitions.items():
+            labels = (str(number),)
+            scopes |= dict.fromkeys(product(labels, LEVELS, get_args(Status)), 0.0)
+            in_partition = self._take(partition.engine.scopes(), labels, scopes)
+            ratios[labels] = [each.ratio for each in in_partition if each.counted >= least]
+            rated += in_partition
+        yield family(metrics.SCOPES, scopes)
+        yield distribution(metrics.SELLERS_RATIO, ratios)
+        silences = self._silences.of({number: partition.engine for number, partition in partitions.items()})
+        yield distribution(
+            metrics.SELLERS_SILENCE,
+            {(str(number),): [HOUR * hours for hours in each.values()] for number, each in silences.items()},
+        )
         chosen = self._sellers.of(rated, least)
         yield family(metrics.SELLER_RATIO, {(each.seller,): each.ratio for each in chosen})
+        yield family(metrics.SELLER_STATUS, {(each.seller,): STATUS_VALUES[each.status] for each in chosen})
         yield family(metrics.SELLER_COUNTED, {(each.seller,): each.counted for each in chosen})
         yield family(metrics.SELLER_ALLOWANCE, {(each.seller,): each.allowance for each in chosen})
+        yield family(metrics.SELLER_SILENCE, self._chosen_silences(chosen, silences))
+
+    def _take(
+        self, states: Iterable[ScopeState], partition: tuple[str], scopes: dict[tuple[str, ...], float]
+    ) -> list[Rated]:
+        """Count the scopes of a partition. Returns its sellers with anything counted."""
+        rated = []
+        for state in states:
+            scopes[*partition, _level(state.scope), state.status] += 1
+            valid = state.live[VALID]
+            counted = valid + state.live[DEFECT]
+            if state.scope.marketplace is None and counted:
+                status = state.status
+                allowance = state.levels.allowance(status, valid, counted) if self._sellers else 0
+                rated.append(Rated(valid / counted, -counted, state.scope.seller_id, allowance, status))
+        return rated
+
+    def _chosen_silences(
+        self, chosen: Iterable[Rated], silences: Mapping[int, Mapping[str, int]]
+    ) -> dict[tuple[str, ...], float]:
+        """In seconds, of the chosen sellers and of those that are silent for longest."""
+        if not self._sellers:
+            return {}
+        hours = dict(chain.from_iterable(each.items() for each in silences.values()))
+        said = {each.seller: hours[each.seller] for each in chosen if each.seller in hours}
+        return {(seller,): HOUR * each for seller, each in (said | self._sellers.silent(hours)).items()}
 
 
 def _level(scope: Scope) -> str:

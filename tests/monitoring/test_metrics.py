@@ -76,12 +76,15 @@ def test_counters_and_gauges_have_the_values_they_are_given() -> None:
 
 def test_a_distribution_counts_what_lies_at_or_below_each_bound() -> None:
     values = [0.1, 0.95, 0.950001, 1.0, 19 / 20]
-    said = parsed(exposed(registry(distribution(metrics.SELLERS_RATIO, values))))
-    buckets = {bound: count for (bound,), count in said["vtr_valid_tracking_ratio_bucket"].items()}
+    said = parsed(exposed(registry(distribution(metrics.SELLERS_RATIO, {("7",): values, ("8",): []}))))
+    buckets = {
+        bound: count for (bound, number), count in said["vtr_valid_tracking_ratio_bucket"].items() if number == "7"
+    }
     assert list(buckets) == ["0.5", "0.8", "0.9", "0.93", "0.94", "0.95", "0.96", "0.97", "0.98", "0.99", "1.0", "+Inf"]
     assert (buckets["0.5"], buckets["0.94"], buckets["0.95"], buckets["0.96"], buckets["0.99"]) == (1, 1, 3, 4, 4)
-    assert buckets["+Inf"] == buckets["1.0"] == said["vtr_valid_tracking_ratio_gcount"][()] == 5
-    assert said["vtr_valid_tracking_ratio_gsum"][()] == pytest.approx(sum(values))
+    assert buckets["+Inf"] == buckets["1.0"] == said["vtr_valid_tracking_ratio_gcount"]["7",] == 5
+    assert said["vtr_valid_tracking_ratio_gsum"]["7",] == pytest.approx(sum(values))
+    assert said["vtr_valid_tracking_ratio_gcount"]["8",] == said["vtr_valid_tracking_ratio_gsum"]["8",] == 0
 
 
 def test_what_is_measured_goes_into_its_histogram() -> None:

@@ -6,11 +6,11 @@ from stream.monitoring.sellers import MOST, Rated, SellerChoice
 from stream.settings import SettingsError, load_settings
 
 SELLERS = [
-    Rated(0.5, -10, "A-small", 0),
-    Rated(0.9, -100, "B-bad", 0),
-    Rated(0.9, -500, "C-bad-and-large", 0),
-    Rated(0.95, -100, "D-on-the-threshold", 0),
-    Rated(1.0, -100, "E-good", 5),
+    Rated(0.5, -10, "A-small", 0, "ok"),
+    Rated(0.9, -100, "B-bad", 0, "breached"),
+    Rated(0.9, -500, "C-bad-and-large", 0, "breached"),
+    Rated(0.95, -100, "D-on-the-threshold", 0, "at_risk"),
+    Rated(1.0, -100, "E-good", 5, "ok"),
 ]
 
 
@@ -48,3 +48,18 @@ def test_there_are_not_many(value: str, words: str) -> None:
     assert words in str(caught.value)
     assert "metrics_sellers" in str(caught.value)
     assert len(SellerChoice.parse(",".join(map(str, range(MOST)))).names) == MOST
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", {}),
+        ("A,C,nobody", {"A": 0, "C": 20}),
+        ("worst:1", {"C": 20}),
+        ("worst:3", {"C": 20, "D": 7, "B": 2}),
+        ("worst:100", {"C": 20, "D": 7, "B": 2}),
+    ],
+)
+def test_who_is_silent_is_named_too(value: str, expected: dict[str, int]) -> None:
+    silences = {"A": 0, "B": 2, "C": 20, "D": 7, "E": 0}
+    assert SellerChoice.parse(value).silent(silences) == expected

@@ -42,9 +42,11 @@ async def test_metrics_follow_the_work_and_the_partitions(deploy: Deploy) -> Non
         lags = {(topic, str(number)): 0 for topic in settings.input_topics for number in (0, 1)}
         assert said["vtr_lag_records"] == lags
         assert said["vtr_seller_valid_tracking_ratio"] == {(good.seller_id,): 1, (bad.seller_id,): 0}
-        assert said["vtr_scopes"]["seller", "breached"] == said["vtr_scopes"]["seller", "ok"] == 1
-        assert said["vtr_valid_tracking_ratio_bucket"]["0.5",] == 1
-        assert said["vtr_valid_tracking_ratio_bucket"]["+Inf",] == 2
+        assert said["vtr_scopes"]["seller", "breached", "1"] == said["vtr_scopes"]["seller", "ok", "0"] == 1
+        assert said["vtr_valid_tracking_ratio_bucket"]["0.5", "1"] == 1
+        assert said["vtr_valid_tracking_ratio_bucket"]["+Inf", "0"] == 1
+        assert said["vtr_seller_status"] == {(good.seller_id,): 0, (bad.seller_id,): 2}
+        assert said["vtr_seller_tracking_silence_seconds"] == {(good.seller_id,): 0, (bad.seller_id,): 0}
         assert partitions(said, "vtr_shipments") == partitions(said, "vtr_watermark_timestamp_seconds") == {"0", "1"}
         assert said["vtr_step_records_sum"][()] == 40
         assert said["vtr_publish_duration_seconds_count"][()] >= said["vtr_step_records_count"][()]
@@ -60,7 +62,7 @@ async def test_metrics_follow_the_work_and_the_partitions(deploy: Deploy) -> Non
 
     async def each_has_its_own() -> None:
         mine, theirs = await scrape(settings), await scrape(other)
-        for name in ("vtr_lag_records", "vtr_watermark_timestamp_seconds", "vtr_shipments"):
+        for name in ("vtr_lag_records", "vtr_watermark_timestamp_seconds", "vtr_shipments", "vtr_scopes"):
             assert {len(partitions(mine, name)), len(partitions(theirs, name))} == {1}
             assert partitions(mine, name) | partitions(theirs, name) == {"0", "1"}
         sellers = [set(said["vtr_seller_valid_tracking_ratio"]) for said in (mine, theirs)]

@@ -1,7 +1,6 @@
 """What a scrape of a worker says, and that it says nothing of what has left."""
 
 import asyncio
-import shutil
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from stream.worker.app import VtrApp
 from stream.worker.collector import WorkerCollector
 from stream.worker.transport import BatchConsumer
 from tests.monitoring.exposition import Said, exposed, parsed
+from tests.monitoring.programs import program
 from tests.simple_policy import SimplePolicy
 from tests.test_records import ALERT
 from tests.worker_units.fakes import TOPIC, TWO, A, B, Client, Line, Thread, done, records, settled
@@ -36,11 +36,11 @@ def scrape(app: VtrApp) -> Said:
     return parsed(exposed(app.processor.instruments.registry))
 
 
-def engine(*sellers: tuple[str, int, int]) -> Engine:
-    """An engine with sellers of so many valid shipments and so many defects."""
+def engine(*sellers: tuple[str, int, int], ago: timedelta = timedelta(days=3)) -> Engine:
+    """An engine with sellers of so many shipments with tracking and so many without."""
     settings = EngineSettings.of(Settings(min_counted=MIN_COUNTED))
     made = Engine(SimplePolicy(Fraction(95, 100), 24), settings, HeldShipments(lambda _: 0))
-    at = NOW - timedelta(days=3)
+    at = NOW - ago
     events: list[OrderShipped | TrackingUploaded] = []
     for seller, valid, defects in sellers:
         for number in range(valid + defects):
@@ -101,7 +101,7 @@ async def test_everything_is_there_from_the_start(app: VtrApp) -> None:
     said = scrape(app)
     assert said["vtr_build_info"] == {(version("vtr-stream"),): 1}
     assert said["vtr_ready"] == {(): 0}
-    assert set(said["vtr_events_total"].values()) == set(said["vtr_scopes"].values()) == {0}
+    assert set(said["vtr_events_total"].values()) == {0}
     assert said["vtr_events_total"]["tracking-scanned", "too_late"] == 0
     assert said["vtr_alerts_total"] == {("vtr-at-risk",): 0, ("vtr-breached",): 0, ("vtr-recovered",): 0}
     assert "vtr_seller_valid_tracking_ratio" not in said
@@ -111,15 +111,16 @@ async def test_scopes_and_the_distribution_of_their_rates(with_sellers: Callable
     app = with_sellers("")
     said = scrape(app)
     scopes = said["vtr_scopes"]
-    assert {status: scopes["seller", status] for status in ("ok", "at_risk", "breached")} == {
-        "ok": 2,
-        "at_risk": 1,
-        "breached": 1,
-    }
-    assert scopes["category", "breached"] == scopes["marketplace", "breached"] == 1
-    assert sum(scopes.values()) == 12
+    statuses = ("ok", "at_risk", "breached")
+    assert [scopes["seller", status, "0"] for status in statuses] == [2, 0, 0]
+    assert [scopes["seller", status, "3"] for status in statuses] == [0, 1, 1]
+    assert scopes["category", "breached", "3"] == scopes["marketplace", "breached", "3"] == 1
+    assert (len(scopes), sum(scopes.values())) == (18, 12)
     buckets = said["vtr_valid_tracking_ratio_bucket"]
-    assert [buckets[bound,] for bound in ("0.5", "0.95", "0.96", "0.99", "1.0", "+Inf")] == [1, 1, 2, 2, 3, 3]
+    bounds = ("0.5", "0.95", "0.96", "0.99", "1.0", "+Inf")
+    assert [buckets[bound, "0"] for bound in bounds] == [0, 0, 0, 0, 1, 1]
+    assert [buckets[bound, "3"] for bound in bounds] == [1, 1, 2, 2, 2, 2]
+    assert set(said["vtr_tracking_silence_seconds_gcount"].values()) == {0}, "nobody has shipped in the last day"
     assert "vtr_seller_valid_tracking_ratio" not in said, "none of a seller that was not asked for"
     assert said["vtr_watermark_timestamp_seconds"] == {("0",): NOW.timestamp(), ("3",): NOW.timestamp()}
 
@@ -129,9 +130,24 @@ async def test_chosen_sellers(with_sellers: Callable[[str], VtrApp]) -> None:
     assert said["vtr_seller_valid_tracking_ratio"] == {("C-breached",): 0.5, ("D-at-risk",): 0.96}
     assert said["vtr_seller_counted_shipments"] == {("C-breached",): 10, ("D-at-risk",): 50}
     assert said["vtr_seller_allowance_shipments"] == {("C-breached",): 0, ("D-at-risk",): 0}
+    assert said["vtr_seller_status"] == {("C-breached",): 2, ("D-at-risk",): 1}
     said = scrape(with_sellers("A-good,B-small,nobody"))
     assert said["vtr_seller_valid_tracking_ratio"] == {("A-good",): 1.0, ("B-small",): 0.5}
     assert said["vtr_seller_allowance_shipments"]["A-good",] == 1
+    assert said["vtr_seller_status"] == {("A-good",): 0, ("B-small",): 0}
+
+
+async def test_silent_sellers(with_sellers: Callable[[str], VtrApp]) -> None:
+    app = with_sellers("worst:2")
+    silent = (("E-silent", 0, 6), ("F-small", 0, 4), ("G-heard", 1, 9))
+    app.processor._partitions[7] = cast("Any", SimpleNamespace(engine=engine(*silent, ago=timedelta(hours=8))))
+    said = scrape(app)
+    assert said["vtr_seller_tracking_silence_seconds"] == {("E-silent",): 8 * 3600}
+    buckets = said["vtr_tracking_silence_seconds_bucket"]
+    assert [buckets[bound, "7"] for bound in ("0.0", "21600.0", "43200.0", "+Inf")] == [2, 2, 3, 3]
+    assert said["vtr_tracking_silence_seconds_gsum"] == {("0",): 0, ("3",): 0, ("7",): 8 * 3600}
+    app.processor.forget(7)
+    assert "vtr_seller_tracking_silence_seconds" not in scrape(app)
 
 
 async def test_what_leaves_takes_its_series_along(with_sellers: Callable[[str], VtrApp]) -> None:
@@ -203,6 +219,8 @@ async def test_each_metric_is_exposed_as_it_is_defined(
     with_sellers: Callable[[str], VtrApp], consumer: BatchConsumer, client: Client
 ) -> None:
     app = with_sellers("worst:1")
+    silent = engine(("E-silent", 0, 6), ago=timedelta(hours=8))
+    app.processor._partitions[7] = cast("Any", SimpleNamespace(engine=silent))
     client.has(A, 0, 1)
     await done(consumer, records(A, 0))
     app.processor.restored_within = 1.0
@@ -215,12 +233,14 @@ async def test_each_metric_is_exposed_as_it_is_defined(
         assert (each.documentation, each.type) == (metric.help, kind)
         labels = {name for sample in each.samples for name in sample.labels} - {"le"}
         assert labels == set(metric.labels)
-    assert set(families) == {f"{metrics.SELLERS_RATIO.name}_{each}" for each in ("gcount", "gsum")}
+    gauge_histograms = (metrics.SELLERS_RATIO, metrics.SELLERS_SILENCE)
+    assert set(families) == {f"{metric.name}_{each}" for metric in gauge_histograms for each in ("gcount", "gsum")}
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool on the PATH (Debian's package `prometheus`)")
 async def test_promtool_has_nothing_against_it(with_sellers: Callable[[str], VtrApp]) -> None:
     said = exposed(with_sellers("worst:1").processor.instruments.registry)
-    check = await asyncio.create_subprocess_exec("promtool", "check", "metrics", stdin=PIPE, stdout=PIPE, stderr=STDOUT)
+    check = await asyncio.create_subprocess_exec(
+        program("promtool"), "check", "metrics", stdin=PIPE, stdout=PIPE, stderr=STDOUT
+    )
     complaints, _ = await check.communicate(said.encode())
     assert (check.returncode, complaints) == (0, b"")
