@@ -21,6 +21,21 @@ SOURCE = "replay"
 """Tells a replay's alerts from those of a live deployment: they do not share their ids."""
 
 
+REPLAY_SETTINGS = (
+    "policy_file",
+    "rates_file",
+    "valid_when",
+    "threshold",
+    "at_threshold",
+    "warn_level",
+    "recover_margin",
+    "min_counted",
+    "grace_hours",
+    "lag_days",
+)
+"""The settings that a replay depends on."""
+
+
 class Player:
     """An engine, its shipments, and what has come out of it so far. Raises
     :class:`~stream.policy.error.PolicyError` where the settings' rules cannot be used."""
