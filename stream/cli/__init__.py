@@ -16,6 +16,7 @@ from stream.cli.run import run
 from stream.cli.simulate import simulate
 from stream.cli.topics import topics
 from stream.cli.watch import alerts, metrics
+from stream.cli.what_if import what_if
 from stream.demo import ChildFailedError
 from stream.embedded import EmbeddedBrokerError
 from stream.kafka import BrokerError
@@ -42,7 +43,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, run, topics, simulate, replay, explain, alerts, metrics, dead_letters, policy):
+for command in (demo, run, topics, simulate, replay, what_if, explain, alerts, metrics, dead_letters, policy):
     cli.add_command(command)
 
 

@@ -209,9 +209,9 @@ class _Explanation:
         """The first reason in the order in which a seller would repair them; None where there is none."""
         facts, number = self._facts, self._number
         if number is None:
-            grace = self._entry.entry.grace
-            hours = self._entry.grace_hours
-            text = f"there is no tracking number; it may be missing for {hours} hours after the hour of shipping"
+            grace, hours = self._entry.entry.grace, self._entry.grace_hours
+            own = "" if hours == grace.hours else f" (set, instead of {grace.hours})"
+            text = f"there is no tracking number; it may be missing for {hours} hours{own} after the hour of shipping"
             self._step("tracking", "pending", text, grace.source, grace.grade)
             return "no_tracking"
         self._step("tracking", "passed", f"the tracking number is {number}")
