@@ -196,7 +196,9 @@ def test_metric_and_alert_are_what_the_code_would_say() -> None:
     assert sum(cause.count for cause in alert.causes) == alert.metric.live.defects
 
 
-@pytest.mark.parametrize("title", ["Explain one shipment", "Ask what other settings would have said"])
+@pytest.mark.parametrize(
+    "title", ["Explain one shipment", "Ask what other settings would have said", "Plot a VTR over time"]
+)
 def test_the_sample_is_what_the_commands_say(title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     simulate, command = [line for line in section(title).splitlines() if line.startswith("vtr ")][:2]
     monkeypatch.chdir(tmp_path)

@@ -10,6 +10,7 @@ from stream.cli.dead_letters import dead_letters
 from stream.cli.demo import demo
 from stream.cli.explain import explain
 from stream.cli.options import CommandError
+from stream.cli.plot import plot
 from stream.cli.policy import policy
 from stream.cli.replay import replay
 from stream.cli.run import run
@@ -43,7 +44,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, run, topics, simulate, replay, what_if, explain, alerts, metrics, dead_letters, policy):
+for command in (demo, run, topics, simulate, replay, what_if, plot, explain, alerts, metrics, dead_letters, policy):
     cli.add_command(command)
 
 
