@@ -10,14 +10,15 @@ import pytest
 from msgspec.structs import replace
 
 from stream.events import Event, Rejection, decode
-from stream.records import Counts, Metric, OfficialCounts, Scope, encode
+from stream.records import Scope, encode
 from stream.replay import Replay, replay
 from stream.settings import Settings
 from stream.simulator import SimulationConfig, simulate_history
 from stream.what_if import Variant, WhatIf, what_if
-from stream.what_if.result import Comparison, Ruling
+from stream.what_if.result import Ruling
 from tests.policy.facts import rules
 from tests.what_if.naive import judged
+from tests.what_if.sums import growth, moves
 
 END = datetime(2026, 11, 1, tzinfo=UTC)
 AS_OF = END - timedelta(days=2, hours=5)
@@ -131,50 +132,8 @@ def _plain(ruling: Ruling) -> tuple[str, str | None, bool]:
 def test_verdict_differences_are_what_the_metrics_differ_by(compared: tuple[WhatIf, list[Replay]]) -> None:
     result, (baseline, *others) = compared
     for comparison, other in zip(result.variants, others, strict=True):
-        if "lag_days" in comparison.settings:
-            continue  # then other shipments are in the official window
-        moved = _sums(other.metrics)
-        moved.subtract(_sums(baseline.metrics))
-        assert _moves(comparison) == {key: n for key, n in moved.items() if n}
-
-
-Sums = Counter[tuple[str, Scope, str]]
-
-
-def _sums(metrics: list[Metric]) -> Sums:
-    sums: Sums = Counter()
-    for metric in metrics:
-        windows: tuple[tuple[str, Counts | OfficialCounts], ...] = (
-            ("live", metric.live),
-            ("official", metric.official),
-        )
-        for name, counts in windows:
-            for outcome, n in (
-                ("valid", counts.valid),
-                ("defect", counts.defects),
-                ("pending", counts.pending),
-                ("exempt", counts.exempt),
-                ("ambiguous", counts.ambiguous),
-            ):
-                sums[name, metric.scope, outcome] += n
-    return sums
-
-
-def _moves(comparison: Comparison) -> Sums:
-    moves: Sums = Counter()
-    for each in comparison.verdicts:
-        for one in each.shipments:
-            scopes = [
-                Scope(one.seller_id, *wider) for wider in ((), (one.marketplace,), (one.marketplace, one.category))
-            ]
-            windows = [name for name, is_in in (("live", one.live), ("official", one.official)) if is_in]
-            for window in windows:
-                for scope in scopes:
-                    for ruling, sign in ((each.baseline, -1), (each.variant, 1)):
-                        moves[window, scope, ruling.outcome] += sign
-                        if ruling.ambiguous and ruling.outcome in ("valid", "defect"):
-                            moves[window, scope, "ambiguous"] += sign
-    return Counter({key: n for key, n in moves.items() if n})
+        if "lag_days" not in comparison.settings:  # then other shipments are in the official window
+            assert moves(comparison) == growth(baseline.metrics, other.metrics)
 
 
 def test_statuses_differ_as_the_metrics_do(compared: tuple[WhatIf, list[Replay]]) -> None:
