@@ -27,7 +27,6 @@ MOST_TITLE = 60
 
 
 @click.command
-@settings_options(*REPLAY_SETTINGS)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--seller", "seller_id", required=True, metavar="ID", help="Whose VTR.")
 @click.option("--marketplace", metavar="CODE", help="On this marketplace only.")
@@ -39,6 +38,7 @@ MOST_TITLE = 60
     help="Where to: the ending says whether it is .svg, .png or .csv; `-` is CSV on standard output.",
 )
 @click.option("--as-of", type=Instant(), help="The end; later events are left out.  [default: last event]")
+@settings_options(*REPLAY_SETTINGS)
 def plot(
     settings: Settings,
     *,

@@ -30,7 +30,6 @@ T = TypeVar("T")
 
 
 @click.command("what-if")
-@settings_options(*REPLAY_SETTINGS)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option(
     "--than",
@@ -50,6 +49,7 @@ T = TypeVar("T")
     "--limit", type=click.IntRange(0), default=10, show_default=True, help="Most differences of each kind in the text."
 )
 @click.option("--json", "as_json", is_flag=True, help="All differences as one JSON object.")
+@settings_options(*REPLAY_SETTINGS)
 def what_if(
     settings: Settings,
     *,

@@ -86,7 +86,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """A variant beside the baseline. ``settings`` are those that differ, as they were given.
 
     ``statuses``: the worst first; ``alerts``: in order of time; ``verdicts``: the most frequent first, of the shipments
-    that are in a window at the end.
+    that are in a window of both replays at the end.
     """
 
     name: str
