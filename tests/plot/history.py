@@ -22,7 +22,7 @@ SETTINGS = Settings(min_counted=5)
 def simulated() -> list[Line]:
     """38 days of a few sellers."""
     config = SimulationConfig(start=END - 38 * DAY, end=END, sellers=5, seed=5)
-    return [record.value for record in simulate_history(config, 2000)]
+    return [record.value for record in simulate_history(config, 1500)]
 
 
 def with_gap() -> list[Line]:

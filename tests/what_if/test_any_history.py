@@ -47,7 +47,7 @@ def agree(history: Sequence[Line], strict: str, as_of: datetime) -> None:
 
 
 @given(st.data())
-@examples(20)
+@examples(15)
 def test_crowded_histories(strict: str, data: st.DataObject) -> None:
     end = data.draw(ends())
     history = data.draw(lines(end, 24, 10, most=30))
@@ -55,6 +55,6 @@ def test_crowded_histories(strict: str, data: st.DataObject) -> None:
 
 
 @given(long_histories(), st.integers(0, 48) | st.integers(0, 90 * 24))
-@examples(10)
+@examples(8)
 def test_long_histories(strict: str, history: list[Line], hours: int) -> None:
     agree(history, strict, max(one.event_time for one in all_decoded(history)) + hours * HOUR)
