@@ -14,6 +14,7 @@ from tests.command import vtr
 
 COMMANDS = [
     *("demo", "run", "topics", "topics create", "topics check", "simulate", "replay", "explain", "alerts", "metrics"),
+    *("what-if", "plot"),
     *("policy", "policy list", "policy show"),
     *("dead-letters", "dead-letters show", "dead-letters resend"),
 ]

@@ -10,12 +10,14 @@ from stream.cli.dead_letters import dead_letters
 from stream.cli.demo import demo
 from stream.cli.explain import explain
 from stream.cli.options import CommandError
+from stream.cli.plot import plot
 from stream.cli.policy import policy
 from stream.cli.replay import replay
 from stream.cli.run import run
 from stream.cli.simulate import simulate
 from stream.cli.topics import topics
 from stream.cli.watch import alerts, metrics
+from stream.cli.what_if import what_if
 from stream.demo import ChildFailedError
 from stream.embedded import EmbeddedBrokerError
 from stream.engine import IS_COMPILED
@@ -47,7 +49,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, run, topics, simulate, replay, explain, alerts, metrics, dead_letters, policy):
+for command in (demo, run, topics, simulate, replay, what_if, plot, explain, alerts, metrics, dead_letters, policy):
     cli.add_command(command)
 
 

@@ -13,6 +13,7 @@ from stream.cli.options import CommandError, Instant, settings_options
 from stream.records import Alert, Metric, encode
 from stream.replay import Replay, usable_cores
 from stream.replay import replay as run_replay
+from stream.replay.player import REPLAY_SETTINGS
 from stream.settings import Settings
 
 WORST = 10
@@ -20,18 +21,7 @@ WORST = 10
 
 
 @click.command
-@settings_options(
-    "policy_file",
-    "rates_file",
-    "valid_when",
-    "threshold",
-    "at_threshold",
-    "warn_level",
-    "recover_margin",
-    "min_counted",
-    "grace_hours",
-    "lag_days",
-)
+@settings_options(*REPLAY_SETTINGS)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option(
     "--processes",

@@ -45,12 +45,23 @@ Check = Literal[
 Result = Literal["info", "applies", "does_not_apply", "passed", "failed", "pending", "flagged"]
 
 
+_NUMBER_RULES: dict[str | None, str] = {
+    None: "the tracking number is one that its carrier can have given",
+    "malformed_number": "the tracking number is one that its carrier can have given",
+    "placeholder_number": "a placeholder is no tracking number",
+}
+
+
 class Step(Struct, frozen=True, kw_only=True):
-    """One rule or check. ``source`` and ``grade`` say where a rule is from; ``verdict`` is there in the last step."""
+    """One rule or check. ``source`` and ``grade`` say where a rule is from; ``verdict`` is there in the last step.
+
+    ``rule`` says it in words that are the same for every shipment, while ``text`` may name this one's number or scans.
+    """
 
     check: Check
     result: Result
     text: str
+    rule: str
     source: tuple[str, ...] = ()
     grade: Grade | None = None
     verdict: Verdict | None = None
@@ -68,7 +79,8 @@ def explain(
     entry = policy.timeline(shipped.marketplace).entry(shipped)
     explanation = _Explanation(policy.rates, entry, shipped, tracking)
     verdict = explanation.verdict(scans, entered_at, is_reused=is_reused)
-    return [*explanation.steps, Step(check="verdict", result="info", text=_verdict_text(verdict), verdict=verdict)]
+    text = _verdict_text(verdict)
+    return [*explanation.steps, Step(check="verdict", result="info", text=text, rule=text, verdict=verdict)]
 
 
 class _Explanation:
@@ -106,9 +118,16 @@ class _Explanation:
         return Verdict(outcome, reason, self._facts.carrier_name, grace.get(reason, 0), ambiguous)
 
     def _step(
-        self, check: Check, result: Result, text: str, source: tuple[str, ...] = (), grade: Grade | None = None
+        self,
+        check: Check,
+        result: Result,
+        text: str,
+        source: tuple[str, ...] = (),
+        grade: Grade | None = None,
+        *,
+        rule: str | None = None,
     ) -> None:
-        self.steps.append(Step(check=check, result=result, text=text, source=source, grade=grade))
+        self.steps.append(Step(check=check, result=result, text=text, rule=rule or text, source=source, grade=grade))
 
     def _tell_rules(self) -> None:
         entry, shipped = self._entry, self._shipped
@@ -138,8 +157,9 @@ class _Explanation:
                 return rule.reason
         unknown = self._entry.entry.unknown_carrier
         if self._is_unknown_carrier and unknown.treatment == "left_out":
-            text = f"{unknown_carrier_words(self._entry)}: {self._facts.carrier}"
-            self._step("unknown_carrier", "applies", text, unknown.source, unknown.grade)
+            words = unknown_carrier_words(self._entry)
+            text = f"{words}: {self._facts.carrier}"
+            self._step("unknown_carrier", "applies", text, unknown.source, unknown.grade, rule=words)
             return "carrier_not_integrated"
         return None
 
@@ -189,9 +209,9 @@ class _Explanation:
         """The first reason in the order in which a seller would repair them; None where there is none."""
         facts, number = self._facts, self._number
         if number is None:
-            grace = self._entry.entry.grace
-            hours = self._entry.grace_hours
-            text = f"there is no tracking number; it may be missing for {hours} hours after the hour of shipping"
+            grace, hours = self._entry.entry.grace, self._entry.grace_hours
+            own = "" if hours == grace.hours else f" (set, instead of {grace.hours})"
+            text = f"there is no tracking number; it may be missing for {hours} hours{own} after the hour of shipping"
             self._step("tracking", "pending", text, grace.source, grace.grade)
             return "no_tracking"
         self._step("tracking", "passed", f"the tracking number is {number}")
@@ -200,8 +220,8 @@ class _Explanation:
             return "no_carrier"
         unknown = self._entry.entry.unknown_carrier
         if facts.known is None and unknown.treatment == "invalid":
-            text = f"{unknown_carrier_words(self._entry)}: {facts.carrier}"
-            self._step("carrier", "failed", text, unknown.source, unknown.grade)
+            words = unknown_carrier_words(self._entry)
+            self._step("carrier", "failed", f"{words}: {facts.carrier}", unknown.source, unknown.grade, rule=words)
             return "carrier_not_integrated"
         if facts.known is None:
             text = f"{facts.carrier} is no known carrier; {unknown_carrier_words(self._entry)}"
@@ -211,7 +231,8 @@ class _Explanation:
             self._step("carrier", "passed", f"the carrier is {facts.known.name}{meant}")
         problem = number_problem(number, facts.known, self._shipped.order_id)
         report = explain_number(number, facts.known, self._shipped.order_id)
-        self._step("number", "passed" if problem is None else "failed", f"{number}: {report.sentence}")
+        result: Result = "passed" if problem is None else "failed"
+        self._step("number", result, f"{number}: {report.sentence}", rule=_NUMBER_RULES[problem])
         if problem is not None:
             return problem
         if is_reused:
@@ -234,7 +255,8 @@ class _Explanation:
             f"the tracking was entered {entered_at.isoformat()}, {'after' if late else 'not after'} the delivery "
             f"{(delivered.scanned_at or delivered.event_time).isoformat()}"
         )
-        self._step("entered", "failed" if late else "passed", text, ("S4", "S12"), "A")
+        rule = "tracking is entered before the delivery"
+        self._step("entered", "failed" if late else "passed", text, ("S4", "S12"), "A", rule=rule)
         return late
 
     def _scan_defect(self, number: str, scans: Sequence[TrackingScanned]) -> str | None:
@@ -242,13 +264,15 @@ class _Explanation:
         seen = sorted({scan.milestone for scan in scans_of(number, scans)})
         missing = tuple(kind for kind in rule.needs if SCANS[kind].isdisjoint(seen))
         validity = self._entry.entry.validity
-        needed = f"what is {rule_words(rule)} needs {needs_words(rule.needs)}; seen: {', '.join(seen) or 'none'}"
+        words = f"what is {rule_words(rule)} needs {needs_words(rule.needs)}"
+        needed = f"{words}; seen: {', '.join(seen) or 'none'}"
         if not missing:
-            self._step("scans", "passed", needed, rule.source, rule.grade)
+            self._step("scans", "passed", needed, rule.source, rule.grade, rule=words)
             return None
         hours = validity.second_scan_grace_hours if seen else validity.scan_grace_hours
         text = f"{needed}; {needs_words(missing)} may be missing for {hours} hours after the hour of shipping"
-        self._step("scans", "pending", text, rule.source, rule.grade)
+        words = f"{words}, {'all' if seen else 'the first'} within {hours} hours after the hour of shipping"
+        self._step("scans", "pending", text, rule.source, rule.grade, rule=words)
         return "second_scan_missing" if seen else "no_scan"
 
 

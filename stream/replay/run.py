@@ -1,32 +1,23 @@
-"""The replay itself, of all sellers or of a share of them: sort, step by the minute, evaluate."""
+"""The replay itself, of all sellers or of a share of them: read, sort, play."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import chain
 from operator import attrgetter
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from stream.engine import Engine, EngineSettings, keep_until
 from stream.events import MAX_FUTURE, Event
-from stream.policy import RulesPolicy
 from stream.records import Alert, Metric
+from stream.replay.player import Player, play
 from stream.replay.share import WHOLE, Share
 from stream.replay.source import RejectedLine, read_events
 from stream.settings import Settings
-from stream.shipment import EPOCH
-from stream.state import HeldShipments
-
-MINUTE = timedelta(minutes=1)
-"""Statuses are evaluated once a minute of event time, so that results do not hang on how input is cut."""
 
 KEPT_REJECTIONS = 20
 """Rejected lines kept as examples; all are counted."""
-
-SOURCE = "replay"
-"""Tells a replay's alerts from those of a live deployment: they do not share their ids."""
 
 
 class Summary(Struct):
@@ -65,7 +56,14 @@ class History:
 
     def play(self, settings: Settings, end: datetime | None) -> Replay:
         """The second half: let the events happen, and time pass up to ``end``."""
-        return _run(self._events, settings, end, self._summary)
+        (result,) = self.play_all([Player(settings)], end)
+        return result
+
+    def play_all(self, players: Sequence[Player], end: datetime | None) -> list[Replay]:
+        """The same by several settings side by side."""
+        if end is not None:
+            play(self._events, players, end)
+        return [_finished(player, end, self._summary) for player in players]
 
 
 def usable_events(
@@ -89,42 +87,14 @@ def usable_events(
             yield usable
 
 
-def _run(events: Sequence[Event], settings: Settings, end: datetime | None, summary: Summary) -> Replay:
-    shipments = HeldShipments(lambda each: keep_until(each, settings.lag_days))
-    engine = Engine(RulesPolicy.of(settings), replace(EngineSettings.of(settings), source=SOURCE), shipments)
-    alerts: list[Alert] = []
-
-    def advance(to: datetime) -> None:
-        changes = engine.advance(to)
-        shipments.forget(changes.shipments)
-        alerts.extend(changes.alerts)
-
-    if end is not None:
-        for minute_end, minute in _minutes(events):
-            # What is forgotten by then must not hang on whether other sellers had events in the meantime.
-            if minute_end - MINUTE > engine.as_of:
-                advance(minute_end - MINUTE)
-            changes = engine.apply(minute)
-            for _, rejection in changes.rejected:
-                summary.rejected[rejection.code.value] += 1
-            summary.accepted += len(minute) - len(changes.rejected)
-            advance(min(minute_end, end))
-        advance(end)
-    metrics = engine.metrics()
-    summary.alerts.update(alert.type for alert in alerts)
-    summary.scopes = len(metrics)
-    return Replay(as_of=end, metrics=metrics, alerts=alerts, summary=summary)
-
-
-def _minutes(events: Sequence[Event]) -> Iterator[tuple[datetime, list[Event]]]:
-    minute: list[Event] = []
-    end = EPOCH
-    for event in events:
-        if event.event_time >= end:
-            if minute:
-                yield end, minute
-            minute = []
-            end = event.event_time.replace(second=0, microsecond=0) + MINUTE
-        minute.append(event)
-    if minute:
-        yield end, minute
+def _finished(player: Player, end: datetime | None, read: Summary) -> Replay:
+    """What has become of what was ``read``."""
+    metrics = player.engine.metrics()
+    summary = replace(
+        read,
+        accepted=player.accepted,
+        rejected=read.rejected + player.rejected,
+        alerts=Counter(alert.type for alert in player.alerts),
+        scopes=len(metrics),
+    )
+    return Replay(as_of=end, metrics=metrics, alerts=player.alerts, summary=summary)

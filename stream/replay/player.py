@@ -1,0 +1,89 @@
+"""One engine's way through a history. Several may go the same way, each by settings of its own."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from stream.engine import Engine, EngineSettings, keep_until
+from stream.events import Event
+from stream.policy import RulesPolicy
+from stream.records import Alert
+from stream.settings import Settings
+from stream.shipment import EPOCH
+from stream.state import HeldShipments
+
+MINUTE = timedelta(minutes=1)
+"""Statuses are evaluated once a minute of event time, so that results do not hang on how input is cut."""
+
+SOURCE = "replay"
+"""Tells a replay's alerts from those of a live deployment: they do not share their ids."""
+
+
+REPLAY_SETTINGS = (
+    "policy_file",
+    "rates_file",
+    "valid_when",
+    "threshold",
+    "at_threshold",
+    "warn_level",
+    "recover_margin",
+    "min_counted",
+    "grace_hours",
+    "lag_days",
+)
+"""The settings that a replay depends on."""
+
+
+class Player:
+    """An engine, its shipments, and what has come out of it so far. Raises
+    :class:`~stream.policy.error.PolicyError` where the settings' rules cannot be used."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.policy = RulesPolicy.of(settings)
+        self.shipments = HeldShipments(lambda each: keep_until(each, settings.lag_days))
+        self.engine = Engine(self.policy, replace(EngineSettings.of(settings), source=SOURCE), self.shipments)
+        self.alerts: list[Alert] = []
+        self.accepted = 0
+        self.rejected: Counter[str] = Counter()
+
+    def play(self, minute_end: datetime, events: Sequence[Event], end: datetime) -> None:
+        """Let the events of one minute happen, and time pass up to its end, or to ``end`` where that is earlier."""
+        # What is forgotten by then must not hang on whether other sellers had events in the meantime.
+        if minute_end - MINUTE > self.engine.as_of:
+            self.advance(minute_end - MINUTE)
+        changes = self.engine.apply(events)
+        self.rejected.update(rejection.code.value for _, rejection in changes.rejected)
+        self.accepted += len(events) - len(changes.rejected)
+        self.advance(min(minute_end, end))
+
+    def advance(self, to: datetime) -> None:
+        """Let time pass."""
+        changes = self.engine.advance(to)
+        self.shipments.forget(changes.shipments)
+        self.alerts.extend(changes.alerts)
+
+
+def play(events: Iterable[Event], players: Sequence[Player], end: datetime) -> None:
+    """Let the players go through the events, which are in order of their versions, side by side and up to ``end``."""
+    for minute_end, minute in _minutes(events):
+        for player in players:
+            player.play(minute_end, minute, end)
+    for player in players:
+        player.advance(end)
+
+
+def _minutes(events: Iterable[Event]) -> Iterator[tuple[datetime, list[Event]]]:
+    minute: list[Event] = []
+    end = EPOCH
+    for event in events:
+        if event.event_time >= end:
+            if minute:
+                yield end, minute
+            minute = []
+            end = event.event_time.replace(second=0, microsecond=0) + MINUTE
+        minute.append(event)
+    if minute:
+        yield end, minute
