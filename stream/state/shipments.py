@@ -86,7 +86,10 @@ class HeldShipments:
         return [
             shipment_id
             for shipment_id, shipment in share
-            if shipment.latest < horizon and self._keep_until(shipment) <= hour and shipment_id in self._held
+            # Since the round began it may have been forgotten, and its id come again with another shipment.
+            if self._held.get(shipment_id) is shipment
+            and shipment.latest < horizon
+            and self._keep_until(shipment) <= hour
         ]
 
 
