@@ -9,6 +9,7 @@ import click
 from stream.cli.dead_letters import dead_letters
 from stream.cli.demo import demo
 from stream.cli.explain import explain
+from stream.cli.imports import import_
 from stream.cli.options import CommandError
 from stream.cli.policy import policy
 from stream.cli.replay import replay
@@ -18,6 +19,7 @@ from stream.cli.topics import topics
 from stream.cli.watch import alerts, metrics
 from stream.demo import ChildFailedError
 from stream.embedded import EmbeddedBrokerError
+from stream.imports import ImportFailedError
 from stream.kafka import BrokerError
 from stream.replay import SourceError
 from stream.settings import SettingsError
@@ -26,6 +28,18 @@ FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
 """What shells give a command that Ctrl-C ended: 128 + SIGINT."""
+
+
+_FAILURES = (
+    CommandError,
+    SettingsError,
+    BrokerError,
+    SourceError,
+    ImportFailedError,
+    EmbeddedBrokerError,
+    ChildFailedError,
+)
+"""What a command fails with, each with a message that is one line."""
 
 
 @click.group(
@@ -42,7 +56,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, run, topics, simulate, replay, explain, alerts, metrics, dead_letters, policy):
+for command in (demo, run, topics, simulate, import_, replay, explain, alerts, metrics, dead_letters, policy):
     cli.add_command(command)
 
 
@@ -55,7 +69,7 @@ def main() -> NoReturn:
         _fail(f"{_one_line(error.format_message())} (see `{command} --help`)", USAGE)
     except click.ClickException as error:
         _fail(_one_line(error.format_message()), FAILED)
-    except (CommandError, SettingsError, BrokerError, SourceError, EmbeddedBrokerError, ChildFailedError) as error:
+    except _FAILURES as error:
         _fail(str(error), FAILED)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
