@@ -12,6 +12,7 @@ from stream.cli.explain import explain
 from stream.cli.imports import import_
 from stream.cli.options import CommandError
 from stream.cli.policy import policy
+from stream.cli.reconcile import reconcile
 from stream.cli.replay import replay
 from stream.cli.run import run
 from stream.cli.simulate import simulate
@@ -56,7 +57,21 @@ def cli() -> None:
     """
 
 
-for command in (demo, run, topics, simulate, import_, replay, explain, alerts, metrics, dead_letters, policy):
+_COMMANDS = (
+    demo,
+    run,
+    topics,
+    simulate,
+    import_,
+    replay,
+    explain,
+    reconcile,
+    alerts,
+    metrics,
+    dead_letters,
+    policy,
+)
+for command in _COMMANDS:
     cli.add_command(command)
 
 
