@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
+from stream.events import EARLIEST_EVENT_TIME, MAX_AMOUNT
 from stream.places import MARKETPLACE_CODES, canonical_country, canonical_marketplace
 
 DayOrder = Literal["day-first", "month-first"]
@@ -12,6 +13,9 @@ DayOrder = Literal["day-first", "month-first"]
 
 NOON = timedelta(hours=12)
 """A date without a time is noon UTC: the same day in every time zone of a store."""
+
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+"""What lies behind it is a placeholder or a mistake, and days cannot be added to all of it."""
 
 NOTHING = Decimal(0)
 
@@ -69,15 +73,22 @@ def instant(cell: str, day_order: DayOrder | None, *, without_time: timedelta = 
         raise CellError(f"`{text}` is not a date such as 2026-11-01 or 2026-11-01T12:00:00+00:00")
     rest = text[match.end() :]
     try:
-        if not rest:
-            return datetime.fromisoformat(date).replace(tzinfo=UTC) + without_time
-        if not _TIME.match(rest):
-            raise ValueError
-        # Seller Central's own examples have blanks within the offset.
-        at = datetime.fromisoformat(f"{date}T{rest[1:].replace(' ', '')}")
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        at = _at(date, rest, without_time)
     except (ValueError, OverflowError):
         raise CellError(f"`{text}` is not a date such as 2026-11-01 or 2026-11-01T12:00:00+00:00") from None
+    if not EARLIEST_EVENT_TIME <= at < LATEST:
+        raise CellError(f"`{text}` is not a date of this century")
+    return at
+
+
+def _at(date: str, time: str, without_time: timedelta) -> datetime:
+    if not time:
+        return datetime.fromisoformat(date).replace(tzinfo=UTC) + without_time
+    if not _TIME.match(time):
+        raise ValueError(time)
+    # Seller Central's own examples have blanks within the offset.
+    at = datetime.fromisoformat(f"{date}T{time[1:].replace(' ', '')}")
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _other_date(text: str, match: re.Match[str], day_order: DayOrder | None) -> str:
@@ -109,7 +120,9 @@ def amount(cell: str) -> Decimal:
     for form in _AMOUNTS:
         if match := form.fullmatch(text):
             whole = re.sub(r"\D", "", match["whole"])
-            return Decimal(f"{match['sign']}{whole}.{match['part'] or '0'}").normalize() + 0
+            value = Decimal(f"{match['sign']}{whole}.{match['part'] or '0'}")
+            if abs(value) < MAX_AMOUNT:
+                return value.normalize()
     raise CellError(f"`{text}` is not an amount such as 24.90")
 
 

@@ -51,7 +51,6 @@ class _Joiner:
 
     def __init__(self, extract: Extract, seller_id: str, assumed: Assumptions, order_id: str, joined: Joined) -> None:
         self._categories = extract.categories
-        self._is_known = order_id in extract.orders
         self._order = extract.orders.get(order_id) or Order()
         self._said = extract.packages.get(order_id, {})
         self._seller_id = seller_id
@@ -71,29 +70,32 @@ class _Joiner:
         elif order.status == "cancelled":
             self._reject_all("the order was cancelled: it counts nowhere")
             self._leave("cancelled")
+        elif not self._said:
+            self._without_packages()
         elif marketplace is None:
-            places = self._said.values() or order.places
-            self._reject(places, "no file tells the order's marketplace: give --marketplace")
+            self._reject(self._said.values(), "no file tells the order's marketplace: give --marketplace")
         else:
             self._merchant_fulfilled(marketplace)
 
-    def _merchant_fulfilled(self, marketplace: str) -> None:
-        ordered = {item_id: item.number("quantity") for item_id, item in self._order.items.items()}
-        packages, rejects = packages_of(self._said, ordered)
-        self._joined.rejects += rejects
-        shipped = sum(self._package(*each, marketplace) for each in _named(self._order_id, packages))
-        if shipped or rejects:
-            return
+    def _without_packages(self) -> None:
         if self._order.status in ("shipped", "partly_shipped"):
             reason = "the order was shipped, but no file tells when and with which tracking: neither a feed nor the API"
             self._reject(self._order.places, reason)
         else:
             self._leave("not shipped")
 
+    def _merchant_fulfilled(self, marketplace: str) -> None:
+        ordered = {item_id: item.number("quantity") for item_id, item in self._order.items.items()}
+        packages, rejects = packages_of(self._said, ordered)
+        self._joined.rejects += rejects
+        for shipment_id, package in _named(self._order_id, packages):
+            self._package(shipment_id, package, marketplace)
+        if not packages and not rejects:
+            self._without_packages()
+
     # --- Events ------------------------------------------------------------------------------------------------------
 
-    def _package(self, shipment_id: str, package: Package, marketplace: str) -> bool:
-        """The events of a package. Returns whether there are any."""
+    def _package(self, shipment_id: str, package: Package, marketplace: str) -> None:
         latest = _latest(package)
         entries = entries_of(package, blank_removes=self._assumed.blank_removes)
         first = min(said.created_at or said.at for said, _ in package.said)
@@ -138,7 +140,7 @@ class _Joiner:
                 scanned_at=at,
             )
             events.append(_with_id(scanned))
-        return self._take(events, min(place for _, place in package.said))
+        self._take(events, min(place for _, place in package.said))
 
     def _marketplace_fulfilled(self, marketplace: str | None) -> None:
         shipped_at = self._order.facts.time("updated_at")
@@ -164,16 +166,15 @@ class _Joiner:
         )
         self._take([self._versioned(event, None)], min(self._order.places))
 
-    def _take(self, events: list[Event], place: Place) -> bool:
-        """Add the events of a shipment, in the form in which they are read again, if all of them can be used."""
+    def _take(self, events: list[Event], place: Place) -> None:
+        """Add the events of a shipment, if a replay can use all of them."""
         for event in events:
             decoded = decode(encode(event))
             if isinstance(decoded, Rejection):
                 self._joined.rejects.append(Reject(place, f"{event.__struct_config__.tag}: {decoded.message}", ""))
-                return False
+                return
         self._joined.events += events
         self._joined.shipments += 1
-        return True
 
     def _versioned(self, event: OrderShipped, package: Package | None) -> OrderShipped:
         """The event under an id that is higher the later the facts in it are, and the more there are of them.

@@ -46,26 +46,46 @@ class _Entry(NamedTuple):
 def read_orders(source: Source, text: str, extract: Extract) -> int:
     """Take in the orders of a file. Returns how many there are. Raises :class:`NoOrdersError`."""
     entries = list(_entries(_documents(text)))
+    lines = _Lines(text)
     for entry in entries:
+        place = Place(source.file, lines.of(entry.order))
         try:
-            _read_order(entry, source, text, extract)
+            _read_order(entry.order, source, place, extract)
         except BadCellError as error:
             row = json.dumps(entry.order, ensure_ascii=False, separators=(",", ":"), default=str)
-            place = _place(source, text, entry, f"{entry.path}.{error.column}".lstrip("."))
-            extract.rejects.append(Reject(place, error.reason, row))
+            column = f"{entry.path}.{error.column}".lstrip(".")
+            extract.rejects.append(Reject(place._replace(column=column), error.reason, row))
     return len(entries)
+
+
+class _Lines:
+    """The lines on which orders begin to speak of themselves, asked for in the order of the text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._line = 1
+
+    def of(self, order: Json) -> int:
+        """The line with the order's id; that of the order before where it cannot be found."""
+        order_id = order.get("orderId")
+        found = self._text.find(f'"{order_id}"', self._at) if isinstance(order_id, str) else -1
+        if found >= 0:
+            self._line += self._text.count("\n", self._at, found)
+            self._at = found + 1
+        return self._line
 
 
 def _documents(text: str) -> list[object]:
     try:
         return [json.loads(text, parse_float=Decimal)]
-    except json.JSONDecodeError as error:
-        whole = f"it is no JSON: {error}"
     except RecursionError:
         raise NoOrdersError("it is nested too deep") from None
+    except (ValueError, ArithmeticError) as error:  # numbers beyond all bounds are not even decoded
+        whole = f"it is no JSON: {error}"
     try:
         return [json.loads(line, parse_float=Decimal) for line in text.split("\n") if line.strip()]
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         raise NoOrdersError(whole) from None
 
 
@@ -93,17 +113,11 @@ def _orders_in(document: object, path: str) -> Iterator[_Entry]:
         raise NoOrdersError("it is not what the Orders API 2026-01-01 answers")
 
 
-def _place(source: Source, text: str, entry: _Entry, column: str = "") -> Place:
-    """The line on which the order's id stands first."""
-    found = text.find(json.dumps(entry.order.get("orderId")))
-    return Place(source.file, text.count("\n", 0, max(found, 0)) + 1, column)
-
-
 # --- One order -------------------------------------------------------------------------------------------------------
 
 
-def _read_order(entry: _Entry, source: Source, text: str, extract: Extract) -> None:
-    reader = _reader(entry.order, "", source)
+def _read_order(whole: Json, source: Source, place: Place, extract: Extract) -> None:
+    reader = _reader(whole, "", source)
     order_id, version = reader.order_id(), reader.required_time("updated_at")
     steady: dict[str, Value | None] = {
         "marketplace": reader.read("marketplace", cells.marketplace),
@@ -111,7 +125,7 @@ def _read_order(entry: _Entry, source: Source, text: str, extract: Extract) -> N
         "promised_delivery_by": reader.time("promised_delivery_by"),
         "ship_to": reader.read("ship_to", cells.country),
     }
-    channel = entry.order.get("salesChannel")
+    channel = whole.get("salesChannel")
     if isinstance(channel, dict) and channel.get("channelName") == "NON_AMAZON":
         steady["marketplace"] = cells.NO_MARKETPLACE
     changing: dict[str, Value | None] = {
@@ -119,16 +133,15 @@ def _read_order(entry: _Entry, source: Source, text: str, extract: Extract) -> N
         "updated_at": version,
     }
     rows, items = [], {}
-    for item in _objects(entry.order, "orderItems"):
+    for item in _objects(whole, "orderItems"):
         item_reader = _reader(item, "orderItems[].", source)
         item_id = item_reader.required("item_id", str)
         units, sku = item_reader.read("quantity", cells.quantity), item_reader.text("sku")
         items[item_id] = {"quantity": units, "sku": sku}
         rows.append(PricedRow("orders_api", version, item_id, sku or "", units, _price(item)))
-    packages = [_package(package, version, source) for package in _objects(entry.order, "packages")]
+    packages = [_package(package, version, source) for package in _objects(whole, "packages")]
     # From here on nothing fails, so that a bad order says nothing at all.
     order = extract.order(order_id)
-    place = _place(source, text, entry)
     order.places.add(place)
     order.facts.learn("orders_api", version, _given(steady))
     order.facts.latest("orders_api", version, _given(changing))
@@ -180,7 +193,7 @@ def _price(item: Json) -> Price | None:
     proceeds = item.get("proceeds")
     for part in _objects(proceeds, "breakdowns") if isinstance(proceeds, dict) else ():
         kind, subtotal = part.get("type"), part.get("subtotal")
-        if kind in sums and isinstance(kind, str) and isinstance(subtotal, dict):
+        if isinstance(kind, str) and kind in sums and isinstance(subtotal, dict):
             reader = RowReader(
                 {"item_price": str(subtotal.get("amount")), "currency": str(subtotal.get("currencyCode"))},
                 {"item_price": f"{_BREAKDOWNS}.amount", "currency": f"{_BREAKDOWNS}.currencyCode"},

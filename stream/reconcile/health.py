@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from stream.imports.encoding import EncodingError, read_text
+from stream.imports.encoding import read_text
 from stream.places import canonical_marketplace
 
 WINDOW_DAYS = 30
+
+_MOST_SHIPMENTS = 10**12
 
 _RATE_DIGITS = Decimal("0.0001")
 """The report's rates have four digits."""
@@ -55,7 +57,7 @@ def read_health_report(file: Path) -> list[Theirs]:
         document = json.loads(read_text(file.read_bytes()).text, parse_float=Decimal)
     except OSError as error:
         raise HealthReportError(f"cannot read {file}: {error.strerror or error}") from None
-    except (EncodingError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise HealthReportError(f"cannot read {file}: it is no JSON: {error}") from None
     found = [_theirs(each) for each in _rates(document, _Context(None, None))]
     if not found:
@@ -190,7 +192,7 @@ def _count(fields: Mapping[str, object], notes: list[str], name: str) -> int | N
     if value is None:
         return None
     number = _number(value)
-    if number is None or number < 0 or number != int(number):
+    if number is None or not 0 <= number <= _MOST_SHIPMENTS or number != int(number):
         notes.append(f"its {name} `{value}` is not a number of shipments")
         return None
     return int(number)
