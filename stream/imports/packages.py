@@ -108,8 +108,9 @@ def _put(said: Said, packages: list[Package], ordered: Units) -> str | None:
     if same_number:
         _add(said, same_number[0])
         return None
-    sharing = [package for package in packages if _share(confirmed, package)]
-    if not sharing or _fits(confirmed, sharing, packages, ordered):
+    packages_sent = [package for package in packages if not _is_void(package)]
+    sharing = [package for package in packages_sent if _share(confirmed, package)]
+    if not sharing or _fits(confirmed, packages_sent, ordered):
         packages.append(Package(dict(confirmed.items), [said]))
         return None
     if len(sharing) > 1:
@@ -139,9 +140,13 @@ def _share(confirmed: Confirmed, package: Package) -> bool:
     return not confirmed.items or not package.items or not package.items.keys().isdisjoint(dict(confirmed.items))
 
 
-def _fits(confirmed: Confirmed, sharing: Iterable[Package], packages: Iterable[Package], ordered: Units) -> bool:
-    """Whether the units can be others than those of the packages known, so that it is a package of its own."""
-    if not confirmed.items or any(each.reference is not None for package in sharing for each, _ in package.said):
+def _fits(confirmed: Confirmed, packages: Iterable[Package], ordered: Units) -> bool:
+    """Whether the units can be others than those of the packages known, so that it is a package of its own.
+
+    It is none where the API has shown all packages of the order later.
+    """
+    shown = [each.at for package in packages for each, _ in package.said if each.reference is not None]
+    if not confirmed.items or (shown and max(shown) >= confirmed.at):
         return False
     for item_id, n in confirmed.items:
         holders = [package for package in packages if item_id in package.items or not package.items]

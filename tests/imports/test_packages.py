@@ -155,6 +155,26 @@ def test_the_api_overrules_a_number_of_an_earlier_feed(imports: Imports) -> None
     assert [(at, number) for at, _, number in uploads(done)] == [("11-03 18:00", OTHER_NUMBER), ("11-04 10:00", NUMBER)]
 
 
+def test_a_feed_adds_a_package_to_what_the_api_showed_before(imports: Imports) -> None:
+    row = feed_row(order_item_id=ITEM, quantity=1, tracking_number=OTHER_NUMBER)
+    shown = api(api_order(package(), units=2, fulfillment={"fulfillmentStatus": "PARTIALLY_SHIPPED"}))
+    done = imports(shown, (flat([row]), SIXTH))
+    assert uploads(done) == [
+        ("11-03 09:00", f"{ORDER}-{ITEM}", NUMBER),
+        ("11-06 09:00", f"{ORDER}-{ITEM}-2", OTHER_NUMBER),
+    ]
+    done = imports(shown, (flat([row]), THIRD))
+    assert [number for _, _, number in uploads(done)] == [OTHER_NUMBER, NUMBER]
+    assert len(shipped(done)) == 1
+
+
+def test_a_label_that_was_cancelled_is_replaced_by_what_a_feed_says(imports: Imports) -> None:
+    void = package(status="LABEL_CANCELLED")
+    done = imports(api(api_order(void)), (flat([feed_row(order_item_id=ITEM, tracking_number=OTHER_NUMBER)]), SIXTH))
+    assert uploads(done) == [("11-06 09:00", f"{ORDER}-{ITEM}", OTHER_NUMBER)]
+    assert imports(api(api_order(void)), (flat([feed_row(order_item_id=ITEM)]), SIXTH)).events == []
+
+
 @pytest.mark.parametrize("status", ["CANCELLED", "PENDING"])
 def test_a_package_that_was_never_sent_gives_no_event(imports: Imports, status: str) -> None:
     void = package()
