@@ -212,6 +212,20 @@ def test_the_sample_is_what_the_commands_say(title: str, tmp_path: Path, monkeyp
         said = said.partition(part)[2]
 
 
+def test_the_import_and_the_check_are_what_the_commands_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT / "tests" / "imports" / "samples")
+    for title in ("Import what a seller has", "Check it against the marketplace"):
+        said = ""
+        for line in section(title).splitlines():
+            if line.startswith("vtr "):
+                arguments = shlex.split(line.replace(" /tmp/", f" {tmp_path}/"))[1:]
+                said += CliRunner().invoke(cli, arguments, catch_exceptions=False).output
+        (text,) = [text for text in blocks("text") if text in section(title)]
+        for part in text.removesuffix("…\n").split("…\n"):
+            assert part in said
+            said = said.partition(part)[2]
+
+
 def test_readiness_is_what_the_code_would_say() -> None:
     said = json.loads(examples()["readiness"])
     is_ready, body = readiness(msgspec.convert(said["facts"], Facts))

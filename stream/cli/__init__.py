@@ -9,9 +9,11 @@ import click
 from stream.cli.dead_letters import dead_letters
 from stream.cli.demo import demo
 from stream.cli.explain import explain
+from stream.cli.imports import import_
 from stream.cli.options import CommandError
 from stream.cli.plot import plot
 from stream.cli.policy import policy
+from stream.cli.reconcile import reconcile
 from stream.cli.replay import replay
 from stream.cli.run import run
 from stream.cli.simulate import simulate
@@ -21,6 +23,7 @@ from stream.cli.what_if import what_if
 from stream.demo import ChildFailedError
 from stream.embedded import EmbeddedBrokerError
 from stream.engine import IS_COMPILED
+from stream.imports import ImportFailedError
 from stream.kafka import BrokerError
 from stream.replay import SourceError
 from stream.settings import SettingsError
@@ -29,6 +32,18 @@ FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
 """What shells give a command that Ctrl-C ended: 128 + SIGINT."""
+
+
+_FAILURES = (
+    CommandError,
+    SettingsError,
+    BrokerError,
+    SourceError,
+    ImportFailedError,
+    EmbeddedBrokerError,
+    ChildFailedError,
+)
+"""What a command fails with, each with a message that is one line."""
 
 
 @click.group(
@@ -49,7 +64,23 @@ def cli() -> None:
     """
 
 
-for command in (demo, run, topics, simulate, replay, what_if, plot, explain, alerts, metrics, dead_letters, policy):
+_COMMANDS = (
+    demo,
+    run,
+    topics,
+    simulate,
+    import_,
+    replay,
+    what_if,
+    plot,
+    explain,
+    reconcile,
+    alerts,
+    metrics,
+    dead_letters,
+    policy,
+)
+for command in _COMMANDS:
     cli.add_command(command)
 
 
@@ -62,7 +93,7 @@ def main() -> NoReturn:
         _fail(f"{_one_line(error.format_message())} (see `{command} --help`)", USAGE)
     except click.ClickException as error:
         _fail(_one_line(error.format_message()), FAILED)
-    except (CommandError, SettingsError, BrokerError, SourceError, EmbeddedBrokerError, ChildFailedError) as error:
+    except _FAILURES as error:
         _fail(str(error), FAILED)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)

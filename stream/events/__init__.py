@@ -6,6 +6,7 @@ bad record never unwinds the batch around it.
 """
 
 from stream.events.decoding import (
+    EARLIEST_EVENT_TIME,
     MAX_AHEAD_SHIPPING,
     MAX_AMOUNT,
     MAX_AMOUNT_DECIMALS,
@@ -29,6 +30,7 @@ from stream.events.types import (
 )
 
 __all__ = [
+    "EARLIEST_EVENT_TIME",
     "MAX_AHEAD_SHIPPING",
     "MAX_AMOUNT",
     "MAX_AMOUNT_DECIMALS",
