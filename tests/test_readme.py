@@ -196,14 +196,19 @@ def test_metric_and_alert_are_what_the_code_would_say() -> None:
     assert sum(cause.count for cause in alert.causes) == alert.metric.live.defects
 
 
-def test_the_explanation_is_what_the_commands_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    simulate, explain = [line for line in section("Explain one shipment").splitlines() if line.startswith("vtr ")][:2]
+@pytest.mark.parametrize(
+    ("title", "beginning"), [("Explain one shipment", "shipment "), ("The defect report", "defects of seller ")]
+)
+def test_what_is_shown_is_what_the_commands_say(
+    title: str, beginning: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulate, explain = [line for line in section(title).splitlines() if line.startswith("vtr ")][:2]
     monkeypatch.chdir(tmp_path)
     said = ""
     for line in (simulate, explain):
         result = CliRunner().invoke(cli, shlex.split(line)[1:], catch_exceptions=False)
         said = result.stdout
-    (text,) = [text for text in blocks("text") if text.startswith("shipment ")]
+    (text,) = [text for text in blocks("text") if text.startswith(beginning)]
     for part in text.removesuffix("…\n").split("…\n"):
         assert part in said
         said = said.partition(part)[2]
