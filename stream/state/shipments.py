@@ -86,7 +86,10 @@ class HeldShipments:
         return [
             shipment_id
             for shipment_id, shipment in share
-            if shipment.latest < horizon and self._keep_until(shipment) <= hour and shipment_id in self._held
+            # One that was forgotten since the round began may have come back, and is another.
+            if shipment.latest < horizon
+            and self._keep_until(shipment) <= hour
+            and self._held.get(shipment_id) is shipment
         ]
 
 
