@@ -77,6 +77,15 @@ def test_an_unknown_seller(group: Group) -> None:
             assert page.json["detail"].startswith("there is no seller nobody")
 
 
+def test_an_address_in_the_request_line_leads_nowhere_else(group: Group) -> None:
+    for worker in group.workers:
+        for seller in sellers()[:6]:
+            page = ok(worker.get(f"http://elsewhere.example:9/api/v1/sellers/{seller}", Host="localhost"))
+            assert page.body == ok(worker.get(f"/api/v1/sellers/{seller}")).body
+        for path in ("@elsewhere.example/api/v1/sellers/A", "//elsewhere.example/api/v1/sellers/A", "*"):
+            assert worker.get(path, Host="localhost").status in (400, 404)
+
+
 # --- Reports ---------------------------------------------------------------------------------------------------------
 
 

@@ -72,6 +72,15 @@ def test_a_worker_that_is_gone(group: Group) -> None:
     assert dead["why_not"] == [f"the worker at {gone} does not answer: ClientConnectorError"]
 
 
+def test_a_worker_with_another_token(group: Group) -> None:
+    first, _ = group.workers
+    with Group(4, policy=POLICY, api_token="a-token-of-24-characters") as others:  # noqa: S106 - of this test alone
+        other = others.workers[0].settings.own_web_url
+        group.assign({first.settings.own_web_url: [0, 1], other: [2, 3]})
+        for path in (seller(2), seller(3, "/report"), "/api/v1/scopes"):
+            is_unavailable(first.get(path), "does not let this one ask; give all workers the same api_token")
+
+
 def test_workers_with_the_same_address(group: Group) -> None:
     first, _ = group.workers
     group.assign({first.settings.own_web_url: [2, 3]})

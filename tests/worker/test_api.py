@@ -103,6 +103,7 @@ async def test_any_of_two_workers_answers_for_all_sellers(deploy: Deploy) -> Non
         assert {metric.seller_id for metric in page.scopes} == set(sellers)
 
     await deployment.eventually(the_other_answers)
+    deployment.workers[0].stop()
     said = [worker.output for worker in deployment.workers]
     assert not any(TOKEN in each for each in said)
 

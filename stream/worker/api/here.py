@@ -105,7 +105,7 @@ class Here:
         states = await asyncio.to_thread(_states_of, partition.engine, seller_id)
         found = await self._on_loop(lambda: [self._held(number, partition).engine.metric_of(each) for each in states])
         if not found:
-            raise not_found(f"there is no seller {seller_id}, or none of its shipments is in a window")
+            raise not_found(f"there is no seller {seller_id} with shipments in a window in {_place(number)}")
         return found
 
     async def page(self, wanted: Wanted) -> tuple[ScopePage, list[int]]:
@@ -179,7 +179,7 @@ class Here:
         for _ in range(TRIES):
             keys = await asyncio.to_thread(store.keys_with, shipment_key((seller_id, "")))
             if not keys:
-                raise not_found(f"there is no seller {seller_id}")
+                raise not_found(f"there is no seller {seller_id} in {_place(number)}")
             states = await asyncio.to_thread(_states_of, partition.engine, seller_id)
             values: list[bytes | None] = []
             for some in _cut(keys):
@@ -205,6 +205,11 @@ class Here:
                 shipment_id = split_key(key)
                 shipments[shipment_id[1]] = unpack(shipment_id, value)
         return list(judged(policy, self._settings.lag_days, shipments, hour))
+
+
+def _place(number: int) -> str:
+    # Producers may have used another partitioner, all of them the same one: then it is elsewhere.
+    return f"partition {number}, where Kafka's default partitioner puts it"
 
 
 def _states_of(engine: Engine, seller_id: str) -> list[ScopeState]:

@@ -1,6 +1,7 @@
 """The other workers of the group, asked over HTTP."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 import aiohttp
 from msgspec import Struct
@@ -43,9 +44,12 @@ class Peers:
         try:
             # A redirect would take the token elsewhere.
             async with self._session.get(target, headers=self._headers, allow_redirects=False) as response:
-                return Answer(response.status, response.headers, await response.read())
+                answer = Answer(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise unavailable(f"the worker at {url} does not answer: {type(error).__name__}") from error
+        if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise unavailable(f"the worker at {url} does not let this one ask; give all workers the same api_token")
+        return answer
 
     async def close(self) -> None:
         """Close all connections."""

@@ -94,7 +94,7 @@ class Api:
         missing = {*self._here.numbers} - {*numbers}
         if missing:
             others = sorted({self._owner(number) for number in missing})
-            answers = await asyncio.gather(*(self._peers.ask(url, request.raw_path) for url in others))
+            answers = await asyncio.gather(*(self._peers.ask(url, _path_and_query(request)) for url in others))
             pages = [page]
             for answer in answers:
                 _require_ok(answer)
@@ -144,7 +144,7 @@ class Api:
         number = self._here.partition_of(seller_id)
         if number in self._here.partitions() or _is_forwarded(request):
             return None
-        answer = await self._peers.ask(self._owner(number), request.raw_path)
+        answer = await self._peers.ask(self._owner(number), _path_and_query(request))
         passed_on = ("Content-Type", "Content-Disposition", "Retry-After")
         headers = {name: answer.headers[name] for name in passed_on if name in answer.headers}
         return web.Response(status=answer.status, body=answer.body, headers=headers)
@@ -200,6 +200,12 @@ class Api:
 
 def _query(request: web.Request, kind: type[T]) -> T:
     return parsed(list(request.query.items()), kind)  # type: ignore[type-var]
+
+
+def _path_and_query(request: web.Request) -> str:
+    """As they came, and without an address, which a request line may have before them."""
+    url = request.rel_url
+    return f"{url.raw_path}?{url.raw_query_string}"
 
 
 def _given(value: str | UnsetType) -> str | None:
