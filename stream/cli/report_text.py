@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from itertools import groupby
 
@@ -33,6 +34,10 @@ _HEADINGS = (
 def report_lines(report: DefectReport) -> Iterator[str]:
     """The report line by line."""
     yield from _head(report)
+    shared = _shared(report)
+    hidden = shared.keys() | {"marketplace", "category"} - _unselected(report)
+    if shared:
+        yield f"all defects: {', '.join(f'{label} {printable(value)}' for label, value in shared.items())}"
     by_reason = sorted(report.defects, key=lambda defect: defect.reason)
     groups = [list(group) for _, group in groupby(by_reason, key=lambda defect: defect.reason)]
     for group in sorted(groups, key=lambda group: (-len(group), group[0].reason)):
@@ -40,7 +45,7 @@ def report_lines(report: DefectReport) -> Iterator[str]:
         yield ""
         yield f"{click.style(f'{reason} ×{len(group):,}', fg='red', bold=True)}  {REASONS[reason]}"
         yield from textwrap.wrap(group[0].what_to_do, WIDTH, initial_indent="  → ", subsequent_indent="    ")
-        yield from _table(group, report)
+        yield from _table(group, hidden)
 
 
 def _head(report: DefectReport) -> Iterator[str]:
@@ -65,14 +70,21 @@ def _head(report: DefectReport) -> Iterator[str]:
     )
 
 
-def _table(defects: Sequence[Defect], report: DefectReport) -> Iterator[str]:
-    rows = [_cells(defect) for defect in defects]
-    # What is the same in all of them is said above, or says nothing.
+def _shared(report: DefectReport) -> dict[str, str]:
+    """What is the same in several defects and was not asked for: said once, it needs no column."""
+    values = {label: {getattr(defect, label) for defect in report.defects} for label in sorted(_unselected(report))}
+    return {label: min(found) for label, found in values.items() if len(found) == 1 < len(report.defects)}
+
+
+def _unselected(report: DefectReport) -> set[str]:
     chosen = {"marketplace": report.marketplace, "category": report.category}
+    return {label for label, value in chosen.items() if value is None}
+
+
+def _table(defects: Sequence[Defect], hidden: AbstractSet[str]) -> Iterator[str]:
+    rows = [_cells(defect) for defect in defects]
     shown = [
-        place
-        for place, heading in enumerate(_HEADINGS)
-        if chosen.get(heading) is None and any(row[place] for row in rows)
+        place for place, heading in enumerate(_HEADINGS) if heading not in hidden and any(row[place] for row in rows)
     ]
     widths = {place: max(len(_HEADINGS[place]), *(len(row[place]) for row in rows)) for place in shown}
     heading = "  ".join(_HEADINGS[place].ljust(widths[place]) for place in shown)

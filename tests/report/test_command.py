@@ -47,7 +47,18 @@ def test_the_text_groups_by_reason_and_says_what_to_do(history: Path) -> None:
     assert titles == ["late_tracking", "malformed_number", "no_tracking"]
     assert sum(line.startswith("  → ") for line in lines) == 3
     (row,) = [line.split() for line in lines if "028-3" in line]
-    assert row == ["2026-11-01", "028-3", "…-1", "\\x1b[31mEvil", "DE", "Home"]
+    assert row == ["2026-11-01", "028-3", "…-1", "\\x1b[31mEvil", "Home"]
+
+
+def test_what_all_defects_share_is_said_once(history: Path) -> None:
+    lines = vtr("A", "--history", history).splitlines()
+    assert lines[3] == "all defects: marketplace DE"
+    assert not any("marketplace" in line for line in lines[4:])
+    lines = vtr("A", "--history", history, "--marketplace", "DE", "--carrier", "DHL").splitlines()
+    assert lines[0] == "defects of seller A, marketplace DE, carrier DHL"
+    assert lines[3] == ""
+    assert "marketplace" not in "".join(lines[1:])
+    assert "category" in "".join(lines[1:])
 
 
 def test_csv_and_json_have_the_same_rows(history: Path) -> None:

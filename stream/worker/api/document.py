@@ -89,7 +89,8 @@ def document() -> Json:
                 "get": _operation(
                     "getHealth",
                     "All workers, and why one is not ready",
-                    "For people and dashboards; probes ask a worker's own /livez and /readyz.",
+                    "For people and dashboards, with status 200 also where a worker is not ready; probes ask a "
+                    "worker's own /livez and /readyz.",
                     NoQuery,
                     {"application/json": _ref(DeploymentHealth)},
                 )

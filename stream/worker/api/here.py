@@ -60,7 +60,7 @@ class Here:
         self._numbers = list(range(partitions))
         self._partition_of = DefaultPartitioner()
         self._policy: RulesPolicy | None = None
-        self._reporting: asyncio.Semaphore | None = None
+        self._reporting = asyncio.Semaphore(1)
 
     # --- Who has what ------------------------------------------------------------------------------------------------
 
@@ -131,7 +131,6 @@ class Here:
 
     async def report(self, seller_id: str, selection: Selection) -> DefectReport:
         """The defects of a seller in one of this worker's partitions: exactly those that its metrics count."""
-        self._reporting = self._reporting or asyncio.Semaphore(1)
         # One at a time: they share the interpreter with the processing.
         async with self._reporting:
             shipments, hour = await self._judged(seller_id)
