@@ -113,6 +113,22 @@ def test_a_blocked_event_loop_blocks_no_answer_for_long(group: Group) -> None:
         assert first.get("/livez").status == 200
 
 
+def test_a_partition_that_leaves_while_it_is_read(group: Group) -> None:
+    first, _ = group.workers
+    shipments = first.app.processor.shipments
+    store = shipments.store(0)
+
+    def leave(_: bytes) -> list[bytes]:
+        first.app.processor.forget(0)
+        shipments.give_up(0)
+        return []
+
+    with patch.object(store, "keys_with", leave):
+        is_unavailable(first.get(seller(0, "/report")), "partition 0 is being restored or goes to another worker")
+    shipments.give_up(1)
+    is_unavailable(first.get(seller(1, "/report")), "partition 1 goes to another worker")
+
+
 # --- While shipments come --------------------------------------------------------------------------------------------
 
 

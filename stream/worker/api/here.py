@@ -174,10 +174,14 @@ class Here:
         """The seller's shipments in a window, and the hour in which they were judged."""
         number = self.partition_of(seller_id)
         partition = self._held(number)
-        store = self._app.processor.shipments.store(number)
+        try:
+            store = self._app.processor.shipments.store(number)
+        except KeyError:  # it has just been given up
+            raise unavailable(f"partition {number} goes to another worker") from None
         for _ in range(TRIES):
             keys = await asyncio.to_thread(store.keys_with, shipment_key((seller_id, "")))
             if not keys:
+                self._held(number, partition)  # else the store may have been closed under our hands
                 raise not_found(f"there is no seller {seller_id} in {_place(number)}")
             states = await asyncio.to_thread(_states_of, partition.engine, seller_id)
             values: list[bytes | None] = []
