@@ -4,6 +4,7 @@ One field here is one flag (``--min-counted``), one variable (``VTR_MIN_COUNTED`
 """
 
 import os
+import socket
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -117,6 +118,17 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 60.0
     web_host: Annotated[str, Meta(min_length=1, description="address the worker's web server binds to")] = "127.0.0.1"
     web_port: Annotated[int, Meta(ge=0, le=65_535, description="its port; 0 for no web server")] = 6066
+    web_url: Annotated[
+        str | None,
+        Meta(
+            description="where the group's other workers reach that server, as http://host:port; by default at "
+            "`web_host` and `web_port`, or by the machine's name where `web_host` means all addresses",
+        ),
+    ] = None
+    api_token: Annotated[
+        Annotated[str, Meta(pattern=r"^[!-~]{16,512}\Z")] | None,
+        Meta(description="what requests to the HTTP API must carry: 16 to 512 ASCII characters without spaces"),
+    ] = None
     metrics_sellers: Annotated[
         str | None,
         Meta(
@@ -140,6 +152,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 continue
             if not share.is_finite() or not 0 <= share <= 1:
                 raise ValueError(f"Expected a share from 0 to 1, got {share} - at `$.{name}`")
+        if self.web_url is not None and not _is_web_url(self.web_url):
+            raise ValueError(f"Expected http://host:port, got {self.web_url!r} - at `$.web_url`")
         try:
             SellerChoice.parse(self.metrics_sellers or "")
         except ValueError as error:
@@ -160,6 +174,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The topic the shipments table is restored from."""
         return f"{self.group}-shipments-changelog"
 
+    @property
+    def own_web_url(self) -> str:
+        """Where other workers reach this one's web server."""
+        if self.web_url is not None:
+            return self.web_url.rstrip("/")
+        host = socket.gethostname() if self.web_host in ("0.0.0.0", "::", "") else self.web_host  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.web_port}"
+
 
 def bootstrap_servers(broker: str) -> list[str]:
     """``kafka://a:9092,b`` as ``["a:9092", "b:9092"]``. Raises ValueError that names the setting."""
@@ -178,6 +200,15 @@ def bootstrap_servers(broker: str) -> list[str]:
         name = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
         servers.append(f"{name}:{port}")
     return servers
+
+
+def _is_web_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        named = url.hostname and url.port != 0 and not url.username
+    except ValueError:
+        return False
+    return bool(named) and url.scheme in ("http", "https") and not (url.path.strip("/") or url.query or url.fragment)
 
 
 def load_settings(

@@ -1,51 +1,39 @@
-"""Shipments as objects, and the round that looks for those to forget."""
+"""The shipments of a replay: what a sweep may forget."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from stream.shipment import Shipment, hour_of
+from stream.shipment import ShipmentId, hour_of
 from stream.state import HeldShipments
+from tests.test_engine_properties import decoded, tracked
 
-NOW = datetime(2026, 11, 1, tzinfo=UTC)
-ID = ("A1", "1")
+OLD, NEW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
+KEPT = 24
+"""Hours."""
 
-
-def held() -> HeldShipments:
-    return HeldShipments(lambda shipment: hour_of(shipment.latest))
-
-
-def take(shipments: HeldShipments, latest: datetime) -> Shipment:
-    (shipment,) = shipments.load([ID])
-    shipment.latest = latest
-    return shipment
+HORIZON = NEW - timedelta(hours=KEPT)
 
 
-def test_what_is_old_is_forgotten() -> None:
-    shipments = held()
-    take(shipments, datetime(2026, 9, 1, tzinfo=UTC))
-    assert shipments.forgettable(hour_of(NOW), NOW, 1) == [ID]
-    shipments.forget({ID: None})
-    assert list(shipments.scan()) == []
+def held_with(*ids: ShipmentId) -> HeldShipments:
+    held = HeldShipments(lambda each: hour_of(each.latest) + KEPT)
+    for each in ids:
+        merge(held, each, OLD)
+    return held
 
 
-def test_what_comes_again_under_the_same_id_is_not_taken_for_the_one_before() -> None:
-    """Where many hours pass at once, rounds go by more than once before anything they have found is forgotten."""
-    shipments = held()
-    shipments.load([("A1", "2")])[0].latest = NOW
-    take(shipments, datetime(2026, 9, 1, tzinfo=UTC))
-    found = [shipments.forgettable(hour_of(NOW), NOW, 2) for _ in range(3)]
-    assert found == [[], [ID], []]
-    shipments.forget({ID: None})  # in the middle of a round that has still to come to it
-    again = take(shipments, NOW)
-    again.latest = NOW
-    assert shipments.forgettable(hour_of(NOW), NOW, 2) == []
-    assert dict(shipments.scan())[ID] is again
+def merge(held: HeldShipments, shipment_id: ShipmentId, at: datetime) -> None:
+    (shipment,) = held.load([shipment_id])
+    shipment.merge(decoded(tracked(shipment_id[1], at)))
 
 
-def test_an_old_object_of_the_round_is_no_reason_to_forget_a_new_one() -> None:
-    shipments = held()
-    shipments.load([("A1", "2")])[0].latest = NOW
-    take(shipments, datetime(2026, 9, 1, tzinfo=UTC))
-    shipments.forgettable(hour_of(NOW), NOW, 2)
-    shipments.forget({ID: None})
-    take(shipments, NOW)
-    assert shipments.forgettable(hour_of(NOW), NOW, 2) == []
+def test_one_that_comes_back_is_not_forgotten_for_what_it_was() -> None:
+    first, second = ("A", "1"), ("A", "2")
+    held = held_with(first, second)
+    hour = hour_of(NEW)
+    # Hours pass at once, so that a new round begins before what the last one found is forgotten.
+    found = [each for _ in range(3) for each in held.forgettable(hour, HORIZON, 2)]
+    assert found == [first, second, first]
+    held.forget(dict.fromkeys(found))
+    merge(held, second, NEW)
+    assert held.forgettable(hour, HORIZON, 2) == []
+    (kept,) = held.load([second])
+    assert kept.latest == NEW

@@ -197,7 +197,8 @@ def test_metric_and_alert_are_what_the_code_would_say() -> None:
 
 
 @pytest.mark.parametrize(
-    "title", ["Explain one shipment", "Ask what other settings would have said", "Plot a VTR over time"]
+    "title",
+    ["Explain one shipment", "The defect report", "Ask what other settings would have said", "Plot a VTR over time"],
 )
 def test_the_sample_is_what_the_commands_say(title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     simulate, command = [line for line in section(title).splitlines() if line.startswith("vtr ")][:2]

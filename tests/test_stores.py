@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -147,8 +148,51 @@ def test_a_store_is_a_dictionary(store: Store, steps: list[tuple[dict[bytes, byt
         if then_persist:
             store.persist(1)
         assert store.get_many([b"a", b"b", b"c"]) == [expected.get(key) for key in (b"a", b"b", b"c")]
+        there = {key for key, value in expected.items() if value is not None}
+        assert there <= {*store.keys_with(b"")} <= {b"a", b"b", b"c"}
     store.persist(2)
     assert dict(store.scan()) == {key: value for key, value in expected.items() if value is not None}
+
+
+@pytest.mark.parametrize("is_persisted", [True, False])
+def test_keys_that_begin_alike(store: Store, is_persisted: bool) -> None:
+    keys = [b"\x00\x01Ax", b"\x00\x02A11", b"\x00\x02A12", b"\x00\x02A2", b"\x00\x02B1", b"\x00\x03A1x"]
+    store.write(dict.fromkeys(keys, b"1"))
+    if is_persisted:
+        store.persist(1)
+    assert sorted(store.keys_with(b"\x00\x02A1")) == keys[1:3]
+    assert sorted(store.keys_with(b"\x00\x02")) == keys[1:5]
+    assert store.keys_with(b"\x00\x02C") == store.keys_with(b"\xff") == []
+
+
+def test_a_closed_store_has_no_keys(tmp_path: Path) -> None:
+    for store in (MemoryStore(), RocksStore(tmp_path / "0")):
+        persisted(store, rows(3))
+        store.close()
+        assert store.keys_with(b"\x00\x02") == []
+
+
+def test_other_threads_may_ask_for_keys_while_rows_are_written(store: Store) -> None:
+    persisted(store, rows(2000))
+    over = Event()
+    failures: list[BaseException] = []
+
+    def ask() -> None:
+        while not over.is_set():
+            try:
+                assert {*rows(1000)} <= {*store.keys_with(b"\x00\x02A1")}
+            except BaseException as error:  # noqa: BLE001 - for the test's own thread
+                failures.append(error)
+
+    asking = Thread(target=ask)
+    asking.start()
+    for offset in range(40):
+        store.write({b"\x00\x02A1new%d" % (offset * 100 + number): b"1" for number in range(100)})
+        store.write(dict.fromkeys(list(rows(2000))[1000 + offset * 20 : 1020 + offset * 20]))
+        store.persist(offset)
+    over.set()
+    asking.join()
+    assert failures == []
 
 
 # --- RocksDB: what survives ------------------------------------------------------------------------------------------

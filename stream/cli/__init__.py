@@ -15,6 +15,7 @@ from stream.cli.plot import plot
 from stream.cli.policy import policy
 from stream.cli.reconcile import reconcile
 from stream.cli.replay import replay
+from stream.cli.report import report
 from stream.cli.run import run
 from stream.cli.simulate import simulate
 from stream.cli.topics import topics
@@ -74,6 +75,7 @@ _COMMANDS = (
     what_if,
     plot,
     explain,
+    report,
     reconcile,
     alerts,
     metrics,

@@ -75,6 +75,7 @@ _METAVARS = {
     "rates_file": "FILE",
     "web_host": "ADDRESS",
     "web_port": "PORT",
+    "web_url": "URL",
     "metrics_sellers": "SELLERS",
 } | {name: "TOPIC" for name in msgspec.structs.asdict(Settings()) if name.endswith("_topic")}
 

@@ -37,6 +37,7 @@ from stream.settings import Settings
     "rebalance_timeout",
     "web_host",
     "web_port",
+    "web_url",
     "metrics_sellers",
     "log_level",
     "log_format",

@@ -271,6 +271,10 @@ class Engine:
         """The metrics of every scope, sorted by key."""
         return self._scopes.metrics(self._as_of)
 
+    def metric_of(self, state: ScopeState) -> Metric:
+        """The metric of one scope, as it stands."""
+        return self._scopes.metric_of(state, self._as_of)
+
     def take_gone(self) -> list[Scope]:
         """The scopes that went since they were last taken: whoever keeps their metrics must forget them."""
         return self._scopes.take_gone()

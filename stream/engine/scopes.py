@@ -170,6 +170,10 @@ class Scopes:
         by_key = sorted((encode_key(scope), state) for scope, state in self._states.items())
         return [self._metric(state, as_of) for _, state in by_key]
 
+    def metric_of(self, state: ScopeState, as_of: datetime) -> Metric:
+        """The metric of one scope, as it stands."""
+        return self._metric(state, as_of)
+
     def take_gone(self) -> list[Scope]:
         """The scopes that went since they were last taken: whoever keeps their metrics must forget them."""
         gone, self._gone = list(self._gone), {}

@@ -51,6 +51,11 @@ class MemoryStore:
         rows = self._rows
         return [(key, rows[key]) for key in keys if key in rows]
 
+    def keys_with(self, prefix: bytes) -> list[bytes]:
+        """See :class:`~stream.state.store.Store`."""
+        # Copied in one step of the interpreter: the dict may change under a loop.
+        return [key for key in list(self._rows) if key.startswith(prefix)]
+
     def __len__(self) -> int:
         """See :class:`~stream.state.store.Store`."""
         return len(self._rows)

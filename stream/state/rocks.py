@@ -1,6 +1,7 @@
 """Rows in RocksDB: as large as the disk, and after a restart only the changelog's tail has to be read."""
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import cast
 
@@ -104,6 +105,16 @@ class RocksStore:
             share.append((key, value))
         self._next_key = _FIRST_ROW
         return share
+
+    def keys_with(self, prefix: bytes) -> list[bytes]:
+        """See :class:`~stream.state.store.Store`."""
+        keys = dict.fromkeys(key for key in list(self._unpersisted) if key.startswith(prefix))
+        try:
+            persisted = cast("Iterator[bytes]", self._db.keys(from_key=max(prefix, _FIRST_ROW)))
+        except DbClosedError:
+            return []
+        keys.update(dict.fromkeys(takewhile(lambda key: key.startswith(prefix), persisted)))
+        return list(keys)
 
     def __len__(self) -> int:
         """See :class:`~stream.state.store.Store`."""

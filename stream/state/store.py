@@ -41,8 +41,13 @@ class Store(Protocol):
         without a pause that grows with the store."""
         ...
 
+    def keys_with(self, prefix: bytes) -> list[bytes]:
+        """The keys that begin so, persisted or not, in any order; none once the store is closed. Any thread may ask,
+        and may be told of a key that is just being deleted, or not yet of one that is just being written."""
+        ...
+
     def __len__(self) -> int:
-        """About how many rows there are; 0 once the store is closed. The one method that any thread may call."""
+        """About how many rows there are; 0 once the store is closed. Any thread may ask."""
         ...
 
     def close(self) -> None:

@@ -54,7 +54,7 @@ class NumberReport(Struct, frozen=True, kw_only=True):
 def explain_number(number: str, carrier: Carrier | None, order_id: str) -> NumberReport:
     """The same verdict as :func:`stream.tracking.number_problem`, and the reasons for it. Never raises."""
     plain = compact(number)
-    if is_placeholder(number, order_id):
+    if is_placeholder(number, order_id) or (plain.isascii() and is_placeholder(plain, order_id)):
         finding = Finding("placeholder_number", None, "plausible")
         sentence = "This stands where a tracking number should be, and is none."
         error = suggestion = None

@@ -12,6 +12,7 @@ from faust.types.web import Web
 from stream.settings import Settings, bootstrap_servers
 from stream.state import MemoryStore, Store
 from stream.state.rocks import RocksStore
+from stream.worker.api.routes import Api
 from stream.worker.collector import WorkerCollector
 from stream.worker.header_names import accept_any_header_name
 from stream.worker.health import Health
@@ -44,6 +45,7 @@ class VtrApp(faust.App):
 
     processor: Processor
     health: Health
+    api: Api
 
     def _new_transport(self) -> TransportT:
         return BatchTransport(self.conf.broker_consumer, self, self.loop, processing=self.processor)
@@ -101,12 +103,14 @@ def create_app(settings: Settings, partitions: int) -> VtrApp:
         web_enabled=settings.web_port != 0,
         web_bind=settings.web_host,
         web_host=settings.web_host,
+        canonical_url=settings.own_web_url,
         web_in_thread=True,
         web_port=settings.web_port or 1,  # Faust takes no 0, not even where the server is off
         worker_redirect_stdouts=False,
     )
     processor = app.processor = Processor(app, settings)
     app.health = Health(app)
+    app.api = Api(app, settings, partitions)
     processor.instruments.registry.register(WorkerCollector(app, settings))
     processor.shipments = ShipmentsTable(
         app,

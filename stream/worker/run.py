@@ -44,6 +44,8 @@ def run_worker(settings: Settings) -> int:
     partitions = asyncio.run(check_topics(settings))
     set_up_logging(settings.log_level, settings.log_format)
     app = create_app(settings, partitions)
+    if settings.web_port != 0 and app.api.access.refusal is not None:
+        logger.error("%s", app.api.access.refusal)
     worker = _Worker(app, quiet=True, loglevel=None, redirect_stdouts=False, override_logging=False)
     worker.spinner = None  # it would write to a terminal that is not its own
     logger.info(

@@ -1,13 +1,15 @@
-"""The worker's web server: `/livez`, `/readyz` and `/metrics`, and no page of Faust's own.
+"""The worker's web server: `/livez`, `/readyz`, `/metrics` and the API, and no page of Faust's own.
 
 Faust's pages show the routing of its tables and its own counters, which count batches here; and nothing of them is
 held stable.
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import msgspec
+from aiohttp.web import AppRunner
 from faust import web
+from faust.types import AppT
 from faust.web.drivers.aiohttp import Web
 from prometheus_client.exposition import choose_encoder
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from stream.worker.app import VtrApp
 
 OK, UNAVAILABLE = 200, 503
+
+LONGEST_REQUEST_LINE = 32 * 1024
+"""Bytes. An id of 1024 characters, which events may have, takes 12 kB in a path and 11 in a cursor."""
 
 _HEADERS = {"Cache-Control": "no-store"}
 
@@ -29,11 +34,16 @@ class WorkerWeb(Web):
     debug_blueprints: ClassVar = ()
     optional_blueprints: ClassVar = ()
 
+    def __init__(self, app: AppT, **options: object) -> None:
+        super().__init__(app, **options)
+        self._runner = AppRunner(self.web_app, access_log=None, max_line_size=LONGEST_REQUEST_LINE)
+
     def init_server(self) -> None:
         """Called before the start, and again at the start."""
         if not self.views:
             for page in (Live, Ready, Metrics):
                 self.add_view(page)
+            cast("VtrApp", self.app).api.add_to(self.web_app)
         super().init_server()
 
 

@@ -121,6 +121,7 @@ NUMBERS = st.one_of(
 @given(NUMBERS, st.sampled_from(KEYS), st.sampled_from([ORDER, "", "ß-1", "1"]) | st.text(max_size=20))
 @example("ŉ\u0390ﬁ", None, "")
 @example("\ud800", None, "\ud800")
+@example("Zz", None, "")
 def test_the_explanation_has_the_same_verdict_and_nothing_raises(number: str, key: str | None, order_id: str) -> None:
     verdict = number_problem(number, known(key), order_id)
     report = explain_number(number, known(key), order_id)

@@ -1,6 +1,7 @@
 """What a worker's web server says."""
 
 import asyncio
+from collections.abc import Mapping
 from http.client import HTTPConnection
 from typing import Any, NamedTuple
 
@@ -26,18 +27,18 @@ class Page(NamedTuple):
         return msgspec.json.decode(self.body)
 
 
-async def get(settings: Settings, path: str) -> Page:
+async def get(settings: Settings, path: str, headers: Mapping[str, str] | None = None) -> Page:
     """A page, or an assertion that fails where nothing answers in time."""
     try:
-        return await asyncio.to_thread(_get, settings.web_port, path)
+        return await asyncio.to_thread(_get, settings.web_port, path, headers or {})
     except OSError as error:
         raise AssertionError(f"no answer to {path}: {error!r}") from None
 
 
-def _get(port: int, path: str) -> Page:
+def _get(port: int, path: str, headers: Mapping[str, str]) -> Page:
     connection = HTTPConnection(HOST, port, timeout=TIMEOUT)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=dict(headers))
         response = connection.getresponse()
         return Page(response.status, response.headers["Content-Type"], response.read())
     finally:
