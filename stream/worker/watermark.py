@@ -18,10 +18,13 @@ class Watermark:
         self._idle_after = idle_after
 
     def saw(self, topic: str, latest: datetime | None, monotonic: float) -> None:
-        """A batch of the topic came; ``latest`` is its latest event time, None when it held no usable event."""
+        """A batch of the topic came; ``latest`` is its latest event time, None when it held no usable event: that says
+        nothing of the time, so it is no sign of life either, or a stream of bad records would stop all time."""
+        if latest is None:
+            return
         self._seen_at[topic] = monotonic
         known = self._latest[topic]
-        if latest is not None and (known is None or latest > known):
+        if known is None or latest > known:
             self._latest[topic] = latest
 
     def at(self, now: datetime, monotonic: float, is_at_end: Callable[[str], bool]) -> datetime | None:

@@ -124,7 +124,7 @@ def agree(policy: RulesPolicy, given: Facts) -> None:
 
 
 @given(facts())
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_the_explanation_comes_to_the_verdict(given: Facts) -> None:
     agree(POLICY, given)
 

@@ -84,11 +84,18 @@ def test_when_all_are_silent_time_follows_the_clock(watermark: Watermark) -> Non
     assert watermark.at(NOW + MINUTE, START + IDLE + 60, EVERYWHERE) == NOW + MINUTE
 
 
-def test_an_empty_batch_is_a_sign_of_life(watermark: Watermark) -> None:
+def test_what_cannot_be_used_is_no_sign_of_life(watermark: Watermark) -> None:
+    """A topic with nothing but bad records would stop all time, and with it all alerts."""
     see(watermark, START, shipped=NOW - 3 * MINUTE, uploaded=NOW, scanned=NOW)
     see(watermark, START + 4, shipped=None)
-    assert watermark.at(NOW, START + IDLE, EVERYWHERE) == NOW - 3 * MINUTE
-    assert watermark.at(NOW, START + 4 + IDLE, EVERYWHERE) == NOW
+    assert watermark.at(NOW, START + 4, EVERYWHERE) == NOW - 3 * MINUTE
+    assert watermark.at(NOW, START + IDLE, EVERYWHERE) == NOW
+
+
+def test_a_topic_that_is_not_at_its_end_holds_time_back_whatever_it_has(watermark: Watermark) -> None:
+    see(watermark, START, shipped=NOW - 3 * MINUTE, uploaded=NOW, scanned=NOW)
+    see(watermark, START + 4, shipped=None)
+    assert watermark.at(NOW, START + 100, at_end("uploaded", "scanned")) == NOW - 3 * MINUTE
 
 
 BATCHES = st.lists(
