@@ -17,5 +17,9 @@ their turns, the disk, and the death of the process itself.
 ``run``          one seed from its first event to its drained end
 ``check``        what must be true then
 ``mutations``    mistakes that a worker could have, each of which seeds must find
+``seeds``        many of them, each in a process of its own
 =============== =====================================================================================================
+
+Not simulated: brokers that lose what they acknowledged; a record that is on its way for longer than half a session, or
+is overtaken by its own repeat; RocksDB itself; the marketplace's rules, in whose place are the oracle's simple ones.
 """

@@ -24,7 +24,7 @@ def main() -> int:
         return 1 if outcome.error else 0
     seeds = range(options.first, options.first + options.seeds)
     if options.mutation is not None:
-        seed = found_in(seeds, options.mutation)
+        seed = found_in(seeds, options.mutation, options.processes)
         print(f"{options.mutation}: {'not found' if seed is None else f'found by seed {seed}'}")
         return 1 if seed is None else 0
     text, is_good = report(run_seeds(seeds, processes=options.processes, says=print))

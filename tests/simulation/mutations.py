@@ -3,7 +3,7 @@ some seeds."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -144,11 +144,6 @@ def sends_after_its_session() -> list[Any]:
     return [patch.object(Session, "holds", lambda _: True)]
 
 
-def goes_on_restoring_in_another_assignment() -> list[Any]:
-    """What was restored for the last one is taken for this one."""
-    return [patch.object(BatchConsumer, "_in_one_assignment", lambda _: nullcontext())]
-
-
 def leaves_steps_under_way_to_a_rebalance() -> list[Any]:
     """Partitions are given away while they are published."""
 
@@ -156,11 +151,6 @@ def leaves_steps_under_way_to_a_rebalance() -> list[Any]:
         self._running.clear()
 
     return [patch.object(Processor, "pause", pause)]
-
-
-def reads_inputs_while_restoring() -> list[Any]:
-    """What is read then is cleared from the queues, and its position is past it."""
-    return [patch.object(BatchConsumer, "readable", lambda _, active: active.copy())]
 
 
 def takes_every_topic_for_read() -> list[Any]:
@@ -228,9 +218,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     remembers_no_alert,
     keeps_offsets_after_a_seek,
     sends_after_its_session,
-    goes_on_restoring_in_another_assignment,
     leaves_steps_under_way_to_a_rebalance,
-    reads_inputs_while_restoring,
     takes_every_topic_for_read,
     publishes_no_tombstones,
     forgets_metrics_that_were_not_due,

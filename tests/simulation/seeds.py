@@ -34,9 +34,9 @@ def run_seeds(
     return outcomes
 
 
-def found_in(seeds: Iterable[int], mutation: str) -> int | None:
+def found_in(seeds: Iterable[int], mutation: str, processes: int) -> int | None:
     """The first seed that fails where workers have this mistake."""
-    for outcome in _outcomes(seeds, mutation, 1, tracing=False):
+    for outcome in _outcomes(seeds, mutation, processes, tracing=False):
         if outcome.error is not None:
             return outcome.seed
     return None
