@@ -8,8 +8,10 @@ restored by half would publish wrong rates.
 import asyncio
 from collections.abc import Callable, Iterable
 from time import monotonic
+from typing import cast
 
 import faust
+from faust.tables.manager import TableManager
 from faust.types import TP, AppT, EventT, Message
 
 from stream.records import Alert, Scope, decode_alert
@@ -79,6 +81,10 @@ class BatchTable(faust.Table[bytes, bytes]):
                 self.give_up(tp.partition)
         for tp in sorted(assigned):
             if tp.topic == self._topic:
+                if not self.holds(tp.partition):
+                    # Recovery goes on from where it was with a partition that returns at once. But one that was given
+                    # up meanwhile has nothing of what lies before.
+                    cast("TableManager", self.app.tables).recovery.revoke(tp)
                 await self.take(tp.partition)
 
     def persisted_offset(self, tp: TP) -> int | None:

@@ -12,13 +12,15 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, ClassVar, Protocol, TypeAlias, cast
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.consumer.subscription_state import TopicPartitionState
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaTimeoutError, RebalanceInProgressError
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
+from aiokafka.protocol.produce import ProduceRequest
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
-from faust.types.transports import ConsumerT, TPorTopicSet
+from faust.types.transports import ConsumerT, ProducerT, TPorTopicSet
 from faust.types.tuples import ack_lock
 
 from stream.kafka import TopicPartition, end_offsets
@@ -44,6 +46,37 @@ class _NoReadOffsets(dict[TP, "int | None"]):
 
     def __getitem__(self, tp: TP) -> None:
         return None
+
+
+SESSION_SHARE = 0.5
+"""Of the session timeout, and of the rebalance timeout: how long after a sign of life the worker still sends. The rest
+is for what is on its way to the broker: it must have arrived before anybody else can have the partitions."""
+
+
+class Session:
+    """Until when the partitions cannot be another worker's. Times are monotonic seconds.
+
+    Counted from when a request was sent, not from its answer: a worker that was frozen in between, or cut off, reads
+    the answer of a session that has ended since.
+    """
+
+    def __init__(self, session_timeout: float, rebalance_timeout: float) -> None:
+        self._session_timeout, self._rebalance_timeout = session_timeout, rebalance_timeout
+        self._stable_at = float("-inf")
+        self._until = float("-inf")
+
+    def confirm(self, sent_at: float, *, is_rebalancing: bool = False) -> None:
+        """The coordinator took us for a member in answer to what was sent then. A rebalance waits only so long for us,
+        from some moment after the last answer that knew of none."""
+        self._until = sent_at + SESSION_SHARE * self._session_timeout
+        if is_rebalancing:
+            self._until = min(self._until, self._stable_at + SESSION_SHARE * self._rebalance_timeout)
+        else:
+            self._stable_at = sent_at
+
+    def holds(self) -> bool:
+        """Whether it does now."""
+        return monotonic() < self._until
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
@@ -77,6 +110,25 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
                 await asyncio.wait_for(consumer._fetcher._create_fetch_waiter(), min(left, LOOK_AGAIN))
         return {}
 
+    async def on_start(self) -> None:
+        """Note each sign that the group takes the worker for a member."""
+        await super().on_start()
+        session = cast("BatchConsumer", self.consumer).session
+        coordinator = self._ensure_consumer()._coordinator
+        send = coordinator._send_req
+
+        async def send_and_note(request: object) -> object:
+            sent_at = monotonic()
+            response = await send(request)
+            if isinstance(request, HeartbeatRequest | SyncGroupRequest):
+                if response.error_code == 0:
+                    session.confirm(sent_at)
+                elif response.error_code == RebalanceInProgressError.errno:
+                    session.confirm(sent_at, is_rebalancing=True)
+            return response
+
+        coordinator._send_req = send_and_note
+
     async def is_still_member(self) -> bool:
         """See :meth:`BatchConsumer.is_still_member`."""
         coordinator = self._ensure_consumer()._coordinator
@@ -100,6 +152,7 @@ class BatchConsumer(driver.Consumer):
         self._ledger = OffsetLedger()
         self._read_offset = _NoReadOffsets()
         self._read_to_end: set[TP] = set()
+        self.session = Session(self.app.conf.broker_session_timeout, self.app.conf.broker_rebalance_timeout)
         self.last_poll_at = monotonic()
         """Monotonic seconds of the last answer to a fetch."""
         self.assigned_at: float | None = None
@@ -333,6 +386,31 @@ class BatchConsumer(driver.Consumer):
         await self.commit()
 
 
+class BatchProducer(driver.Producer):
+    """Sends nothing when the partitions may be another worker's.
+
+    A worker that was frozen past its session goes on where it was: it sends what it had computed, again where an answer
+    is missing, behind what its successor has sent meanwhile. That would set rows, metrics and statuses back. The
+    question is asked last of all, when nothing but the socket is left.
+    """
+
+    def _new_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
+        producer = super()._new_producer(transactional_id)
+        client = producer.client
+        send = client.send
+
+        async def send_in_session(node_id: int, request: object, **options: Any) -> object:  # noqa: ANN401
+            if isinstance(request, ProduceRequest):
+                await client.ready(node_id)  # to connect takes time
+                if not cast("BatchConsumer", self.app.consumer).session.holds():
+                    # Faust's and the client's own error for what took too long; who gets it asks the group.
+                    raise KafkaTimeoutError("the group has not confirmed the worker's membership in time")
+            return await send(node_id, request, **options)
+
+        client.send = send_in_session
+        return producer
+
+
 class Processing(Protocol):
     """What the consumer has to know of the processing of its batches."""
 
@@ -351,3 +429,4 @@ class BatchTransport(driver.Transport):
         self.processing = processing
 
     Consumer: ClassVar[type[ConsumerT]] = BatchConsumer
+    Producer: ClassVar[type[ProducerT]] = BatchProducer

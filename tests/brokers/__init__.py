@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from stream.embedded import BrokerProcess, EmbeddedBroker
 from tests.brokers import apache_kafka
 from tests.brokers.apache_kafka import KafkaNode
+from tests.environment import in_ci
 
 __all__ = ["VARIABLE", "Broker", "Choice", "ChoiceError", "KafkaNode", "Kind", "choose", "names", "running", "wanted"]
 
@@ -68,7 +69,7 @@ def choose(environ: Mapping[str, str], unavailable: Callable[[], str | None] = a
         return Choice(("kafka", "embedded") if want == "both" else ("kafka",))
     if want != "auto":
         raise ChoiceError(f"{VARIABLE}={want}, and Apache Kafka cannot be had here: {reason}")
-    if environ.get("CI", "").lower() not in ("", "0", "false"):
+    if in_ci(environ):
         raise ChoiceError(f"CI is set, and Apache Kafka cannot be had here: {reason} (or set {VARIABLE}=embedded)")
     return Choice(("embedded",), reason)
 

@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from tests.environment import in_ci
+
 INSTALL = "apt-get install prometheus prometheus-alertmanager"
 """Where the distribution has them; `.ci/run` does it."""
 
@@ -26,4 +28,4 @@ def program(name: str) -> str:
 
 def is_ci() -> bool:
     """Whether what is missing must not drop out of the checks."""
-    return os.environ.get("CI", "").lower() not in ("", "0", "false")
+    return in_ci(os.environ)

@@ -74,3 +74,16 @@ async def test_partitions_that_are_not_held_are_left_alone(line: Line, shipments
     assert (shipments.holds(0), shipments.holds(1)) == (True, False)
     assert shipments.persisted_offset(SECOND) is None
     assert line.crashes == []
+
+
+async def test_a_partition_that_was_given_up_is_restored_from_its_beginning(line: Line) -> None:
+    """Also where it returns at once, so that Faust never told anybody that it had left."""
+    recovery, shipments = cast("TableManager", line.app.tables).recovery, line.processor.shipments
+    await shipments.on_rebalance({FIRST}, set(), {FIRST})
+    shipments.store(0).persist(56)
+    recovery.add_active(shipments, FIRST)
+    assert recovery.active_offsets[FIRST] == 56
+    line.processor._abandon(0)
+    await shipments.on_rebalance({FIRST}, set(), set())
+    recovery.add_active(shipments, FIRST)
+    assert recovery.active_offsets[FIRST] is None
