@@ -17,6 +17,7 @@ from stream.policy import RulesPolicy
 from stream.settings import Settings
 from stream.state import StoredShipments
 from stream.worker.dead_letters import RejectionLimit
+from stream.worker.fence import FencedProducer, NotOursError
 from stream.worker.partition import Partition
 from stream.worker.publisher import Outgoing, Publisher
 from stream.worker.tables import AlertsTable, ShipmentsTable
@@ -51,10 +52,6 @@ fewer requests are sent; and while it computes, for a tenth of a second at most,
 
 PUBLISH_AGAIN_AFTER = 1.0
 """Seconds to wait before what no broker took is published again. The producer itself has tried for much longer."""
-
-
-class _NotOursError(Exception):
-    """The partition may belong to another worker."""
 
 
 class Processor:
@@ -157,7 +154,7 @@ class Processor:
                 await self._publish(number, outgoing)
                 for event in step:
                     event.ack()
-        except _NotOursError:
+        except NotOursError:
             self._abandon(number)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must stop the worker
             await self._fail(error)
@@ -215,11 +212,12 @@ class Processor:
     async def _publish_in_spite_of_outages(self, number: int, outgoing: Outgoing) -> int | None:
         """Publish, and where no broker takes it, again: to send a thing twice changes nothing.
 
-        Returns the offset of the last alert. Raises :class:`_NotOursError` where another worker may have taken over.
+        Returns the offset of the last alert. Raises :class:`NotOursError` where another worker may have taken over.
         """
         while True:
             try:
-                publisher = Publisher(self._app.producer._ensure_producer(), self._settings)  # type: ignore[attr-defined]
+                producer = FencedProducer(self._app.producer._ensure_producer(), self._consumer())  # type: ignore[attr-defined]
+                publisher = Publisher(producer, self._settings)
                 return await publisher.publish(number, outgoing, self.shipments.store(number))
             except KafkaError as error:
                 if not (error.retriable or isinstance(error, KafkaTimeoutError)):
@@ -228,7 +226,7 @@ class Processor:
             await asyncio.sleep(PUBLISH_AGAIN_AFTER)
             # After so long a wait the group may have given the partition to another, who knows better by now.
             if not await self._consumer().is_still_member():
-                raise _NotOursError
+                raise NotOursError
 
     def _abandon(self, number: int) -> None:
         """Undo a step that must not be published: whoever owns the partition next restores it and reads on from the

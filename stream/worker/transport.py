@@ -30,6 +30,10 @@ LOOK_AGAIN = 0.05
 ASK_AGAIN = 0.5
 """Seconds after which a broker that did not answer is asked again."""
 
+CONFIRMED_FOR = 0.5
+"""Share of the session for which a heartbeat's answer counts. There are ten in a session, so one that is late is not
+asked for twice; and what is sent has the other half to arrive."""
+
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 Records = list[Record]
 
@@ -77,6 +81,21 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
                 await asyncio.wait_for(consumer._fetcher._create_fetch_waiter(), min(left, LOOK_AGAIN))
         return {}
 
+    async def on_start(self) -> None:
+        """Note the heartbeats that the group's coordinator answers well."""
+        await super().on_start()
+        coordinator, owner = self._ensure_consumer()._coordinator, cast("BatchConsumer", self.consumer)
+        beat = coordinator._do_heartbeat
+
+        async def noted() -> bool:
+            asked_at = monotonic()
+            is_member = bool(await beat())
+            if is_member:
+                owner.confirmed_at = asked_at
+            return is_member
+
+        coordinator._do_heartbeat = noted
+
     async def is_still_member(self) -> bool:
         """See :meth:`BatchConsumer.is_still_member`."""
         coordinator = self._ensure_consumer()._coordinator
@@ -110,6 +129,8 @@ class BatchConsumer(driver.Consumer):
         """Monotonic seconds of the last commit that the broker took."""
         self.commit_due_at = monotonic()
         """Monotonic seconds since when there has been something to commit, where there is."""
+        self.confirmed_at = monotonic()
+        """Monotonic seconds when the group's coordinator was last asked for, and gave, a sign that we are a member."""
         self.commits = self.failed_commits = 0
         """Commits that were tried, and those of them that the broker did not take."""
 
@@ -275,6 +296,15 @@ class BatchConsumer(driver.Consumer):
         """Whether a rebalance has begun and has not assigned partitions yet. Known before anything is revoked."""
         consumer = self._thread._consumer
         return consumer is not None and consumer._subscription.reassignment_in_progress
+
+    async def may_publish(self) -> bool:
+        """Whether nobody else can have our partitions yet.
+
+        They are dealt out anew a session after the last heartbeat that the coordinator had of us. Who was frozen asks.
+        """
+        if monotonic() - self.confirmed_at < self.app.conf.broker_session_timeout * CONFIRMED_FOR:
+            return True
+        return await self.is_still_member()
 
     async def is_still_member(self) -> bool:
         """Ask the group's coordinator whether the partitions are still ours. Waits until a broker answers."""
