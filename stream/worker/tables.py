@@ -20,6 +20,9 @@ from stream.worker.transport import Records
 RECOVERY_BUFFER = 2
 """Batches that recovery collects before it applies them. Each is whole already; and 1 has a special meaning."""
 
+NOTHING = -1
+"""The offset before the first."""
+
 OPEN_TIMEOUT = 20.0
 """Seconds to wait for a store that the partition's last owner on this machine has not closed yet."""
 
@@ -81,9 +84,13 @@ class BatchTable(faust.Table[bytes, bytes]):
             if tp.topic == self._topic:
                 await self.take(tp.partition)
 
-    def persisted_offset(self, tp: TP) -> int | None:
-        """The changelog offset that the partition already holds."""
-        return self.offset(tp.partition)
+    def persisted_offset(self, tp: TP) -> int:
+        """The changelog offset that the partition already holds, :data:`NOTHING` where it holds none.
+
+        Told None, Faust goes on from where it restored the partition to before, though the store of then was given up.
+        """
+        offset = self.offset(tp.partition)
+        return NOTHING if offset is None else offset
 
     def apply_changelog_batch(self, batch: Iterable[EventT[bytes]]) -> None:
         """Restore from batches of the changelog."""

@@ -11,7 +11,7 @@ from faust.tables.recovery import Recovery
 from faust.types import TP, ConsumerMessage, EventT
 
 from stream.worker.app import VtrApp
-from stream.worker.tables import CorruptChangelogError, ShipmentsTable
+from stream.worker.tables import NOTHING, CorruptChangelogError, ShipmentsTable
 from tests.worker_units.fakes import ALERTS, CHANGELOG, Line, settled
 
 FIRST, SECOND = TP(CHANGELOG, 0), TP(CHANGELOG, 1)
@@ -72,5 +72,20 @@ async def test_trap_faust_hands_an_unknown_partition_to_the_last_table(line: Lin
 async def test_partitions_that_are_not_held_are_left_alone(line: Line, shipments: ShipmentsTable) -> None:
     shipments.apply_changelog_batch([change(line.app, SECOND), change(line.app, FIRST)])
     assert (shipments.holds(0), shipments.holds(1)) == (True, False)
-    assert shipments.persisted_offset(SECOND) is None
+    assert shipments.persisted_offset(SECOND) == NOTHING
     assert line.crashes == []
+
+
+async def test_trap_faust_restores_what_was_given_up_only_from_where_it_was_before(
+    line: Line, shipments: ShipmentsTable
+) -> None:
+    """A worker that lost a partition while it published, and gets it back, has nothing of it any more."""
+    recovery = cast("TableManager", line.app.tables).recovery
+    await recover(line.app, change(line.app, FIRST, 6), change(line.app, FIRST, 7))
+    assert recovery.active_offsets[FIRST] == 7
+    recovery.add_active(shipments, FIRST)
+    assert recovery.active_offsets[FIRST] == 7, "what is held is not read again"
+    line.processor._abandon(0)
+    await shipments.take(0)
+    recovery.add_active(shipments, FIRST)
+    assert recovery.active_offsets[FIRST] == NOTHING, "all of it is"
