@@ -42,6 +42,7 @@ class Deployment:
         self.settings = settings
         self.workers: list[WorkerProcess] = []
         self._folder = folder
+        folder.mkdir(exist_ok=True)
 
     def start(self, settings: Settings | None = None, *, patch: str | None = None) -> WorkerProcess:
         """Start a worker and do not wait for it."""
