@@ -2,45 +2,40 @@
 
 Frozen between computing a step and sending it (a paused machine, a stopped process), it goes on as if no time had
 passed, with facts that are old by then: rows that would undo in the changelog what its successor has written since. So
-nothing is sent unless the group has confirmed the worker so lately that nobody can have its partitions yet.
+no request leaves unless the group has confirmed the worker so lately that nobody can have its partitions yet.
 
-What is left is the moment between this look and the socket, some microseconds of every request. To close that as well
-takes Kafka's transactions, one producer for each partition.
+The look is at the last place before the socket: aiokafka has one request at a time on its way to a broker, and what
+comes meanwhile waits, for most of the time that publishing takes. What is left is a freeze between the look and the
+socket, some microseconds of every request. To close that as well takes Kafka's transactions, one producer for each
+partition.
 """
 
-import asyncio
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.structs import RecordMetadata
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.producer.message_accumulator import MessageBatch
 
 
 class NotOursError(Exception):
     """The partition may belong to another worker."""
 
 
-class Member(Protocol):
-    """A member of the group."""
+def fence(producer: AIOKafkaProducer, may_publish: Callable[[], Awaitable[bool]]) -> None:
+    """Let the producer's requests, those that are tried again too, leave only where ``may_publish`` allows it.
 
-    async def may_publish(self) -> bool:
-        """Whether nobody else can have its partitions yet."""
+    What is in others fails with :class:`NotOursError`.
+    """
+    sender = producer._sender
+    send = sender._send_produce_req
 
+    async def send_what_is_ours(node_id: int, batches: Mapping[TopicPartition, MessageBatch]) -> None:
+        if await may_publish():
+            await send(node_id, batches)
+            return
+        for batch in batches.values():
+            batch.failure(NotOursError())
+        # As aiokafka does when a request is over.
+        sender._in_flight.remove(node_id)
+        sender._muted_partitions.difference_update(batches)
 
-class FencedProducer:
-    """What a publisher needs of a producer, for as long as the partitions are ours."""
-
-    def __init__(self, producer: AIOKafkaProducer, member: Member) -> None:
-        self._producer = producer
-        self._member = member
-
-    def create_batch(self) -> BatchBuilder:
-        """An empty batch."""
-        return self._producer.create_batch()
-
-    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[RecordMetadata]":
-        """Send a batch. Raises :class:`NotOursError`, and :class:`aiokafka.errors.KafkaError`."""
-        if not await self._member.may_publish():
-            raise NotOursError
-        delivery: asyncio.Future[RecordMetadata] = await self._producer.send_batch(batch, topic, partition=partition)
-        return delivery
+    sender._send_produce_req = send_what_is_ours

@@ -17,7 +17,7 @@ from stream.policy import RulesPolicy
 from stream.settings import Settings
 from stream.state import StoredShipments
 from stream.worker.dead_letters import RejectionLimit
-from stream.worker.fence import FencedProducer, NotOursError
+from stream.worker.fence import NotOursError
 from stream.worker.partition import Partition
 from stream.worker.publisher import Outgoing, Publisher
 from stream.worker.tables import AlertsTable, ShipmentsTable
@@ -216,8 +216,7 @@ class Processor:
         """
         while True:
             try:
-                producer = FencedProducer(self._app.producer._ensure_producer(), self._consumer())  # type: ignore[attr-defined]
-                publisher = Publisher(producer, self._settings)
+                publisher = Publisher(self._app.producer._ensure_producer(), self._settings)  # type: ignore[attr-defined]
                 return await publisher.publish(number, outgoing, self.shipments.store(number))
             except KafkaError as error:
                 if not (error.retriable or isinstance(error, KafkaTimeoutError)):

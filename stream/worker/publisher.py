@@ -26,7 +26,6 @@ from stream.settings import Settings
 from stream.state import Rows, Store
 from stream.state.rows import WATERMARK_KEY
 from stream.worker.dead_letters import DeadLetter
-from stream.worker.fence import FencedProducer
 
 Headers = list[tuple[str, bytes]]
 
@@ -56,7 +55,7 @@ _NO_HEADERS: Headers = []
 class Publisher:
     """Sends to the topics of the settings, each record to the partition of the events it comes from."""
 
-    def __init__(self, producer: AIOKafkaProducer | FencedProducer, settings: Settings) -> None:
+    def __init__(self, producer: AIOKafkaProducer, settings: Settings) -> None:
         self._producer = producer
         self._settings = settings
         self._source = f"/vtr/{settings.group}".encode()

@@ -12,16 +12,17 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, ClassVar, Protocol, TypeAlias, cast
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.errors import IllegalStateError
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
-from faust.types.transports import ConsumerT, TPorTopicSet
+from faust.types.transports import ConsumerT, ProducerT, TPorTopicSet
 from faust.types.tuples import ack_lock
 
 from stream.kafka import TopicPartition, end_offsets
+from stream.worker.fence import fence
 from stream.worker.offsets import OffsetLedger
 
 LOOK_AGAIN = 0.05
@@ -363,6 +364,15 @@ class BatchConsumer(driver.Consumer):
         await self.commit()
 
 
+class FencedProducer(driver.Producer):
+    """Publishes nothing for partitions that may be another worker's."""
+
+    def _new_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
+        producer = super()._new_producer(transactional_id)
+        fence(producer, lambda: cast("BatchConsumer", self.app.consumer).may_publish())
+        return producer
+
+
 class Processing(Protocol):
     """What the consumer has to know of the processing of its batches."""
 
@@ -381,3 +391,4 @@ class BatchTransport(driver.Transport):
         self.processing = processing
 
     Consumer: ClassVar[type[ConsumerT]] = BatchConsumer
+    Producer: ClassVar[type[ProducerT]] = FencedProducer

@@ -16,20 +16,25 @@ MARKER = 666
 
 FREEZES = f"""
 import os, signal
+from aiokafka import AIOKafkaProducer
 from stream.worker.publisher import Publisher
-send, frozen = Publisher._send, []
-def is_of(parcel, key):
-    return b"-%07d-" % parcel in (key or b"")
-async def freezing(self, topic, partition, records):
+send, send_batch, state = Publisher._send, AIOKafkaProducer.send_batch, ["waits"]
+async def looking(self, topic, partition, records):
     records = list(records)
-    if any(is_of({MARKER}, key) for key, _, _ in records):
-        frozen.append("its row comes next")
-    if len(frozen) == 1 and (topic.endswith(STOPS_AT)):
-        frozen.append("once")
-        os.kill(os.getpid(), signal.SIGSTOP)
+    if state == ["waits"] and any(b"-{MARKER:07d}-" in (key or b"") for key, _, _ in records):
+        state[:] = ["its row comes next"]
+    if state == ["its row comes next"] and topic.endswith(STOPS_AT):
+        state[:] = ["now"]
     return await send(self, topic, partition, records)
-Publisher._send = freezing
+async def freezing(self, *args, **kwargs):
+    delivery = await send_batch(self, *args, **kwargs)
+    if state == ["now"]:
+        state[:] = ["frozen"]
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return delivery
+Publisher._send, AIOKafkaProducer.send_batch = looking, freezing
 """
+"""Frozen when the producer has the batch, and has not sent it."""
 
 
 async def is_frozen(worker: WorkerProcess) -> None:
@@ -43,8 +48,7 @@ async def has_joined_again(worker: WorkerProcess) -> None:
 @pytest.mark.kafka_only(reason="a frozen worker's session takes it half a minute to end")
 @pytest.mark.parametrize("stops_at", ["changelog", "metrics"])
 async def test_what_a_frozen_worker_had_in_hand_is_not_published(deploy: Deploy, stops_at: str) -> None:
-    """It stops just before it sends a row, or the metrics that follow from it; its successor learns more of the same
-    parcel, and of others of the seller."""
+    """A row, or the metrics that follow from it; meanwhile its successor learns more of the same parcel."""
     deployment = await deploy(partitions=1, store="memory", **MEMORYLESS)
     shop = Shop(deployment.settings, "A1SELLER")
     before = shop.sends(range(1, 20), AGO)

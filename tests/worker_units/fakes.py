@@ -172,13 +172,11 @@ class Producer:
     def __init__(self) -> None:
         self.acknowledges = asyncio.Event()
         self.errors: list[Exception] = []
-        self.sent: list[object] = []
 
     def create_batch(self) -> BatchBuilder:
         return BatchBuilder(1000, 0)
 
-    async def send_batch(self, batch: object, *_: object, **__: object) -> "asyncio.Future[RecordMetadata]":
-        self.sent.append(batch)
+    async def send_batch(self, *_: object, **__: object) -> "asyncio.Future[RecordMetadata]":
         await self.acknowledges.wait()
         future: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
         if self.errors:

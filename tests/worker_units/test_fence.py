@@ -6,10 +6,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from aiokafka.producer.sender import Sender
 from faust.transport.drivers import aiokafka as driver
 
-from stream.worker.transport import CONFIRMED_FOR, BatchConsumer, BatchConsumerThread
-from tests.worker_units.fakes import SETTINGS, TWO, A, Line, Thread, nothing, settled
+from stream.worker.app import VtrApp
+from stream.worker.fence import NotOursError
+from stream.worker.transport import CONFIRMED_FOR, BatchConsumer, BatchConsumerThread, FencedProducer
+from tests.worker_units.fakes import SETTINGS, TWO, A, B, Line, Thread, nothing
 
 LATELY = SETTINGS.session_timeout * CONFIRMED_FOR
 """Seconds for which a sign of membership counts."""
@@ -25,29 +28,55 @@ async def test_the_group_is_asked_when_its_last_sign_is_old(
     assert thread.membership == [], "it was asked"
 
 
-async def test_a_worker_that_was_frozen_before_it_published_publishes_nothing(line: Line, thread: Thread) -> None:
+class Batch:
+    """What of aiokafka's is asked."""
+
+    def __init__(self) -> None:
+        self.failures: list[Exception] = []
+
+    def failure(self, exception: Exception) -> None:
+        self.failures.append(exception)
+
+
+@pytest.mark.parametrize("is_member", [True, False])
+async def test_no_request_leaves_a_worker_that_is_no_member(
+    app: VtrApp, consumer: BatchConsumer, thread: Thread, monkeypatch: pytest.MonkeyPatch, is_member: bool
+) -> None:
+    """Whatever waited in the producer when the worker was frozen."""
+    sent = []
+
+    async def send(_: Sender, node_id: int, batches: object) -> None:
+        sent.append((node_id, batches))
+
+    monkeypatch.setattr(Sender, "_send_produce_req", send)
+    assert isinstance(app.producer, FencedProducer)
+    producer = app.producer._new_producer()
+    producer._closed = True  # it was never opened
+    sender = producer._sender
+    consumer.confirmed_at = monotonic() - 2 * SETTINGS.session_timeout
+    thread.membership = [is_member]
+    batches = {A: Batch(), B: Batch()}
+    sender._in_flight.add(7)
+    sender._muted_partitions.update(batches)
+    await sender._send_produce_req(7, batches)
+    assert thread.membership == [], "the group was asked"
+    if is_member:
+        assert (sent, [batch.failures for batch in batches.values()]) == ([(7, batches)], [[], []])
+    else:
+        assert sent == []
+        assert [[type(each) for each in batch.failures] for batch in batches.values()] == [[NotOursError]] * 2
+        assert (sender._in_flight, sender._muted_partitions) == (set(), set()), "others can go on"
+
+
+async def test_what_did_not_leave_is_not_acknowledged_and_its_partition_is_given_up(line: Line, thread: Thread) -> None:
+    line.producer.errors = [NotOursError()]
     line.producer.acknowledges.set()
-    line.consumer.confirmed_at = monotonic() - 2 * SETTINGS.session_timeout
-    thread.membership = [False]
     await line.run(*TWO)
-    assert line.partitions[0].offsets == [9]
-    assert (line.producer.sent, line.crashes) == ([], [])
+    assert (line.partitions[0].offsets, line.crashes) == ([9], [])
     await line.consumer.commit()
     assert thread.commits == []
     processor = line.processor
     assert (processor.is_running(), list(processor.partitions()), processor.shipments.holds(0)) == (False, [1], False)
-
-
-async def test_nor_the_next_step_of_one_that_was_frozen_while_it_published(line: Line, thread: Thread) -> None:
-    """What was sent while the partition was ours is acknowledged; of the next step nothing is sent."""
-    await line.run(*TWO)
-    line.consumer.confirmed_at = monotonic() - 2 * SETTINGS.session_timeout
-    thread.membership = [False]
-    line.producer.acknowledges.set()
-    await settled()
-    await line.consumer.commit()
-    assert thread.commits == [{A: 10}]
-    assert (line.partitions[0].offsets, len(line.producer.sent)) == ([9, 19], 1)
 
 
 async def test_a_heartbeat_counts_from_when_it_was_sent(
