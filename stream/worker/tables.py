@@ -12,10 +12,11 @@ from time import monotonic
 import faust
 from faust.types import TP, AppT, EventT, Message
 
-from stream.records import Alert, Scope, decode_alert
+from stream.records import Alert, InvalidRecordError, Scope, decode_alert
 from stream.state import Store
 from stream.state.rocks import StoreLockedError
-from stream.worker.transport import Records
+from stream.state.rows import CorruptShipmentError, check
+from stream.worker.transport import Record, Records
 
 RECOVERY_BUFFER = 2
 """Batches that recovery collects before it applies them. Each is whole already; and 1 has a special meaning."""
@@ -106,6 +107,11 @@ class BatchTable(faust.Table[bytes, bytes]):
             self.app.loop.create_task(self.app.crash(error))
             raise
 
+    def _corrupt(self, record: Record, why: object) -> CorruptChangelogError:
+        return CorruptChangelogError(
+            f"{record.topic}, partition {record.partition}, offset {record.offset} cannot be restored from: {why}"
+        )
+
     def holds(self, partition: int) -> bool:
         """Whether the partition was taken."""
         raise NotImplementedError
@@ -177,11 +183,15 @@ class ShipmentsTable(BatchTable):
         return self._stores[partition].offset if partition in self._stores else None
 
     def restore(self, partition: int, records: Records) -> None:
-        """See :class:`BatchTable`."""
+        """See :class:`BatchTable`. Raises :class:`CorruptChangelogError`."""
         rows: dict[bytes, bytes | None] = {}
         for record in records:
             if not record.key:
-                raise CorruptChangelogError(f"{self._topic}/{partition} has a record without key at {record.offset}")
+                raise self._corrupt(record, "a record without key")
+            try:
+                check(record.key, record.value)
+            except CorruptShipmentError as error:
+                raise self._corrupt(record, error) from error
             rows[record.key] = record.value
         store = self._stores[partition]
         store.write(rows)
@@ -229,6 +239,12 @@ class AlertsTable(BatchTable):
         return self._offsets.get(partition)
 
     def restore(self, partition: int, records: Records) -> None:
-        """See :class:`BatchTable`. Raises :class:`~stream.records.InvalidRecordError`."""
-        alerts = [decode_alert(record.value) for record in records if record.value is not None]
+        """See :class:`BatchTable`. Raises :class:`CorruptChangelogError`."""
+        alerts = []
+        for record in records:
+            if record.value is not None:
+                try:
+                    alerts.append(decode_alert(record.value))
+                except InvalidRecordError as error:
+                    raise self._corrupt(record, error) from error
         self.said(partition, alerts, records[-1].offset)

@@ -120,6 +120,8 @@ class KafkaNode(BrokerProcess):
             # A topic nobody declared is a mistake that a test should see.
             "auto.create.topics.enable": "false",
             "min.insync.replicas": in_sync,
+            # Kafka looks every 15 s for what is to be compacted; no test has so long.
+            "log.cleaner.backoff.ms": 500,
             "offsets.topic.replication.factor": replicas,
             # Kafka's 50 would be created, and elected leaders for, in the first test that has a consumer group.
             "offsets.topic.num.partitions": 4,

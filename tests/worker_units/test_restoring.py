@@ -10,12 +10,14 @@ from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.types import TP, ConsumerMessage, EventT
 
+from stream.shipment import Shipment
+from stream.state.rows import pack, shipment_key
 from stream.worker.app import VtrApp
 from stream.worker.tables import NOTHING, CorruptChangelogError, ShipmentsTable
 from tests.worker_units.fakes import ALERTS, CHANGELOG, Line, settled
 
 FIRST, SECOND = TP(CHANGELOG, 0), TP(CHANGELOG, 1)
-KEY, VALUE = b"\x00\x02A1028-1", b"\x01"
+KEY, VALUE = shipment_key(("A1", "028-1")), pack(1, Shipment())
 
 
 def change(app: VtrApp, tp: TP, offset: int = 7, key: bytes | None = KEY) -> EventT[bytes]:
@@ -53,20 +55,22 @@ async def test_changelogs_are_restored_by_the_batch(line: Line, shipments: Shipm
     assert line.crashes == []
 
 
-@pytest.mark.parametrize("key", [None, b""])
+@pytest.mark.parametrize("key", [None, b"", b"no shipment's"])
 async def test_an_error_that_recovery_swallows_stops_the_worker(
     line: Line, shipments: ShipmentsTable, key: bytes | None
 ) -> None:
     await recover(line.app, change(line.app, FIRST, 6, key), change(line.app, FIRST, 7))
-    assert [type(crash) for crash in line.crashes] == [CorruptChangelogError]
+    (crash,) = line.crashes
+    assert isinstance(crash, CorruptChangelogError)
+    assert str(crash).startswith(f"{CHANGELOG}, partition 0, offset 6 cannot be restored from: ")
     assert list(shipments.store(0).scan()) == []
 
 
 async def test_trap_faust_hands_an_unknown_partition_to_the_last_table(line: Line, shipments: ShipmentsTable) -> None:
-    others = change(line.app, TP(ALERTS, 0), 7, b"an alert's")
+    others = change(line.app, TP(ALERTS, 0), 7, b"\x00\x02A1an alert's")
     await recover(line.app, change(line.app, FIRST, 6), others, change(line.app, FIRST, 8))
     assert [type(crash) for crash in line.crashes] == [CorruptChangelogError]
-    assert shipments.store(0).get_many([b"an alert's"]) == [None]
+    assert shipments.store(0).get_many([b"\x00\x02A1an alert's"]) == [None]
 
 
 async def test_partitions_that_are_not_held_are_left_alone(line: Line, shipments: ShipmentsTable) -> None:
