@@ -14,6 +14,11 @@ import pytest
 
 from tests.brokers import Broker, Choice, ChoiceError, Kind, choose, names, running, wanted
 
+# Before anybody imports them, for only then are their assertions explained.
+pytest.register_assert_rewrite(
+    "tests.chaos.checks", "tests.worker.deployment", "tests.worker.process", "tests.worker.expected"
+)
+
 _CHOICE = pytest.StashKey[Choice]()
 _PROPERTY = "broker"
 _numbers = itertools.count(1)
