@@ -8,9 +8,10 @@ NOISE_MB = 6.0
 """Megabytes that memory may grow whatever the time: the allocators of Python and of C take arenas of one megabyte, each
 thread its own, and the highest of many moments decides."""
 
-LEAK_BYTES = 24
-"""Bytes that may be lost per event. The smallest thing that a program can keep of an event, one more entry in a list of
-small objects, takes more; in an hour at 2,000 events/s that would be 170 MB."""
+LEAK_BYTES = 4
+"""Bytes that memory may grow per event besides, for heaps that fragment. The least that a program can keep of an event
+is one reference in a list, which takes twice as much: an hour finds it, and seconds find what is as large as an event.
+"""
 
 CAPACITY = 4
 """Open files, threads or tasks that may be more at the end: connections and requests that come and go."""

@@ -31,7 +31,7 @@ def test_noise_and_single_peaks_are_no_growth(seconds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "bytes_per_event"), [(25, 400), (300, 100), (3600, 40)], ids=["short", "minutes", "an hour"]
+    ("seconds", "bytes_per_event"), [(25, 400), (300, 50), (3600, 8)], ids=["short", "minutes", "an hour"]
 )
 def test_what_is_kept_of_every_event_is_found(seconds: int, bytes_per_event: int) -> None:
     (trouble,) = troubles(samples(seconds, bytes_per_event * RATE * 3600 / 1e6), RATE)
