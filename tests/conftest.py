@@ -16,6 +16,11 @@ from stream.engine import IS_COMPILED
 from tests.brokers import Broker, Choice, ChoiceError, Kind, choose, names, running, wanted
 from tests.compiled import stale_modules
 
+# Before anybody imports them, for only then are their assertions explained.
+pytest.register_assert_rewrite(
+    "tests.chaos.checks", "tests.worker.deployment", "tests.worker.process", "tests.worker.expected"
+)
+
 _CHOICE = pytest.StashKey[Choice]()
 _PROPERTY = "broker"
 _numbers = itertools.count(1)

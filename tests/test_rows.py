@@ -16,6 +16,7 @@ from stream.state.rows import (
     FORM,
     WATERMARK_KEY,
     CorruptShipmentError,
+    check,
     forgettable,
     kept_until,
     pack,
@@ -101,6 +102,29 @@ def test_no_field_is_forgotten(kind: type[Event]) -> None:
 def test_a_corrupt_shipment(value: bytes) -> None:
     with pytest.raises(CorruptShipmentError):
         unpack(ID, value)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        (b"\0\1a", STORED),
+        (shipment_key(ID), STORED[:-1]),
+        (shipment_key(ID), b"\x01" + STORED[1:]),
+        (shipment_key(ID), b""),
+    ],
+)
+def test_a_corrupt_row_is_found_without_unpacking_it(row: tuple[bytes, bytes]) -> None:
+    with pytest.raises(CorruptShipmentError):
+        check(*row)
+    with pytest.raises(CorruptShipmentError, match="watermark"):
+        check(WATERMARK_KEY, STORED)
+    for whole in (
+        (shipment_key(ID), STORED),
+        (shipment_key(ID), None),
+        (WATERMARK_KEY, pack_watermark(7)),
+        (WATERMARK_KEY, None),
+    ):
+        check(*whole)
 
 
 @quick

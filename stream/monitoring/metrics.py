@@ -82,6 +82,7 @@ RESTORE_DURATION = Metric(
 SHIPMENTS = Metric(
     "vtr_shipments", "gauge", "Shipments kept for a partition; an estimate with the RocksDB store", ("partition",)
 )
+TASKS = Metric("vtr_tasks", "gauge", "Tasks of the event loop; with open files and memory, what must not grow")
 BUILD = Metric("vtr_build_info", "gauge", "1, and the version of the program as label", ("version",))
 
 # --- Rates -----------------------------------------------------------------------------------------------------------

@@ -84,6 +84,23 @@ def unpack(shipment_id: ShipmentId, value: bytes) -> Shipment:
     return Shipment(shipped, tracking, scans, facts.entries, latest)
 
 
+def check(key: bytes, value: bytes | None) -> None:
+    """Raises :class:`CorruptShipmentError` for what is no row of this form; half the work of :func:`unpack`."""
+    if key == WATERMARK_KEY:
+        if value is not None:
+            unpack_watermark(value)
+        return
+    split_key(key)
+    if value is None:
+        return
+    if value[:1] != FORM:
+        raise CorruptShipmentError(f"unknown form {value[:1]!r}")
+    try:
+        _decode_facts(value[_FACTS:])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CorruptShipmentError(str(error)) from error
+
+
 def _order_shipped(shipment_id: ShipmentId, fact: ShippedFact) -> OrderShipped:
     return OrderShipped(
         event_id=fact.event_id,

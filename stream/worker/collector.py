@@ -4,6 +4,7 @@ From the live partitions: those of one that went elsewhere are gone with it. Run
 what the event loop changes meanwhile, so each number is true and two of them may be of different moments.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from itertools import chain, product
@@ -86,6 +87,7 @@ class WorkerCollector(Collector):
         known = self._app.health.facts()
         yield family(metrics.READY, {(): not troubles(known)})
         yield family(metrics.ASSIGNED, {(): len(known.assigned_partitions)})
+        yield family(metrics.TASKS, {(): len(asyncio.all_tasks(self._app.loop))})
         processor = self._app.processor
         took = processor.restored_within
         yield family(metrics.RESTORE_DURATION, {} if took is None else {(): took})

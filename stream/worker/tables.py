@@ -8,19 +8,21 @@ restored by half would publish wrong rates.
 import asyncio
 from collections.abc import Callable, Iterable
 from time import monotonic
-from typing import cast
 
 import faust
-from faust.tables.manager import TableManager
 from faust.types import TP, AppT, EventT, Message
 
-from stream.records import Alert, Scope, decode_alert
+from stream.records import Alert, InvalidRecordError, Scope, decode_alert
 from stream.state import Store
 from stream.state.rocks import StoreLockedError
-from stream.worker.transport import Records
+from stream.state.rows import CorruptShipmentError, check
+from stream.worker.transport import Record, Records
 
 RECOVERY_BUFFER = 2
 """Batches that recovery collects before it applies them. Each is whole already; and 1 has a special meaning."""
+
+NOTHING = -1
+"""The offset before the first."""
 
 OPEN_TIMEOUT = 20.0
 """Seconds to wait for a store that the partition's last owner on this machine has not closed yet."""
@@ -81,15 +83,15 @@ class BatchTable(faust.Table[bytes, bytes]):
                 self.give_up(tp.partition)
         for tp in sorted(assigned):
             if tp.topic == self._topic:
-                if not self.holds(tp.partition):
-                    # Recovery goes on from where it was with a partition that returns at once. But one that was given
-                    # up meanwhile has nothing of what lies before.
-                    cast("TableManager", self.app.tables).recovery.revoke(tp)
                 await self.take(tp.partition)
 
-    def persisted_offset(self, tp: TP) -> int | None:
-        """The changelog offset that the partition already holds."""
-        return self.offset(tp.partition)
+    def persisted_offset(self, tp: TP) -> int:
+        """The changelog offset that the partition already holds, :data:`NOTHING` where it holds none.
+
+        Told None, Faust goes on from where it restored the partition to before, though the store of then was given up.
+        """
+        offset = self.offset(tp.partition)
+        return NOTHING if offset is None else offset
 
     def apply_changelog_batch(self, batch: Iterable[EventT[bytes]]) -> None:
         """Restore from batches of the changelog."""
@@ -104,6 +106,11 @@ class BatchTable(faust.Table[bytes, bytes]):
         except Exception as error:
             self.app.loop.create_task(self.app.crash(error))
             raise
+
+    def _corrupt(self, record: Record, why: object) -> CorruptChangelogError:
+        return CorruptChangelogError(
+            f"{record.topic}, partition {record.partition}, offset {record.offset} cannot be restored from: {why}"
+        )
 
     def holds(self, partition: int) -> bool:
         """Whether the partition was taken."""
@@ -176,11 +183,15 @@ class ShipmentsTable(BatchTable):
         return self._stores[partition].offset if partition in self._stores else None
 
     def restore(self, partition: int, records: Records) -> None:
-        """See :class:`BatchTable`."""
+        """See :class:`BatchTable`. Raises :class:`CorruptChangelogError`."""
         rows: dict[bytes, bytes | None] = {}
         for record in records:
             if not record.key:
-                raise CorruptChangelogError(f"{self._topic}/{partition} has a record without key at {record.offset}")
+                raise self._corrupt(record, "a record without key")
+            try:
+                check(record.key, record.value)
+            except CorruptShipmentError as error:
+                raise self._corrupt(record, error) from error
             rows[record.key] = record.value
         store = self._stores[partition]
         store.write(rows)
@@ -228,6 +239,12 @@ class AlertsTable(BatchTable):
         return self._offsets.get(partition)
 
     def restore(self, partition: int, records: Records) -> None:
-        """See :class:`BatchTable`. Raises :class:`~stream.records.InvalidRecordError`."""
-        alerts = [decode_alert(record.value) for record in records if record.value is not None]
+        """See :class:`BatchTable`. Raises :class:`CorruptChangelogError`."""
+        alerts = []
+        for record in records:
+            if record.value is not None:
+                try:
+                    alerts.append(decode_alert(record.value))
+                except InvalidRecordError as error:
+                    raise self._corrupt(record, error) from error
         self.said(partition, alerts, records[-1].offset)

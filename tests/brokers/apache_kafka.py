@@ -29,7 +29,6 @@ _JVM = (
     # A test broker lives for seconds: it is the start that has to be fast, not the thousandth second.
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
-    "-Xmx512m",
     "-XX:-UsePerfData",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 )
@@ -64,9 +63,16 @@ class KafkaNode(BrokerProcess):
     start_timeout = 60.0
 
     def __init__(
-        self, folder: Path, *, port: int = 0, node_id: int = 1, controllers: Mapping[int, int] | None = None
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        node_id: int = 1,
+        controllers: Mapping[int, int] | None = None,
+        heap_mb: int = 512,
     ) -> None:
         super().__init__(port)
+        self._heap = f"-Xmx{heap_mb}m"
         self.name = f"Apache Kafka {version()}"
         self.node_id = node_id
         self._controllers = dict(controllers or {node_id: _another_free_port(self.port)})
@@ -83,7 +89,7 @@ class KafkaNode(BrokerProcess):
 
     def _java(self) -> list[str]:
         # Compression libraries unpack themselves into the temporary folder, and a killed broker leaves them there.
-        return [_java(), *_JVM, f"-Djava.io.tmpdir={self._folder}", "-cp", f"{_jars()}/*"]
+        return [_java(), *_JVM, self._heap, f"-Djava.io.tmpdir={self._folder}", "-cp", f"{_jars()}/*"]
 
     def _format(self) -> None:
         properties = self._folder / "unformatted.properties"
@@ -113,6 +119,9 @@ class KafkaNode(BrokerProcess):
             "log.dirs": self._folder / "data",
             # A topic nobody declared is a mistake that a test should see.
             "auto.create.topics.enable": "false",
+            "min.insync.replicas": in_sync,
+            # Kafka looks every 15 s for what is to be compacted; no test has so long.
+            "log.cleaner.backoff.ms": 500,
             "offsets.topic.replication.factor": replicas,
             # Kafka's 50 would be created, and elected leaders for, in the first test that has a consumer group.
             "offsets.topic.num.partitions": 4,

@@ -15,7 +15,7 @@ from tests.monitoring.test_rules import RECORDED, metric_names, names_in
 SOURCES = yaml.safe_load((GRAFANA / "provisioning" / "datasources" / "prometheus.yml").read_text())["datasources"]
 COLUMNS = 24
 
-OTHERS = {"process_cpu_seconds_total", "process_resident_memory_bytes", "ALERTS", "up"}
+OTHERS = {"process_cpu_seconds_total", "process_open_fds", "process_resident_memory_bytes", "ALERTS", "up"}
 """What does not come from our own definitions."""
 
 

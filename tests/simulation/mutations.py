@@ -16,8 +16,9 @@ from stream.worker.offsets import OffsetLedger
 from stream.worker.partition import Partition
 from stream.worker.processor import Batch, Processor
 from stream.worker.publisher import Outgoing, Publisher, _Record
+from stream.worker.session import Session
 from stream.worker.tables import AlertsTable, ShipmentsTable
-from stream.worker.transport import BatchConsumer, Session
+from stream.worker.transport import BatchConsumer
 
 Mutation = Callable[[], list[Any]]
 

@@ -10,10 +10,7 @@ from msgspec.structs import replace
 from stream.settings import Settings
 from stream.topics import create_topics
 from tests.brokers import Broker
-
-pytest.register_assert_rewrite("tests.worker.deployment", "tests.worker.process", "tests.worker.expected")
-
-from tests.worker.deployment import Deployment  # noqa: E402 - only now are its assertions explained
+from tests.worker.deployment import Deployment
 
 Deploy = Callable[..., Awaitable[Deployment]]
 

@@ -42,6 +42,7 @@ class Deployment:
         self.settings = settings
         self.workers: list[WorkerProcess] = []
         self._folder = folder
+        folder.mkdir(exist_ok=True)
 
     def start(self, settings: Settings | None = None, *, patch: str | None = None) -> WorkerProcess:
         """Start a worker and do not wait for it."""
@@ -52,9 +53,14 @@ class Deployment:
 
     def close(self) -> None:
         """End what still runs. What the workers said is shown with a test that failed."""
+        self.end()
+        for worker in self.workers:
+            print(f"--- {worker.name}\n{worker.tail}")
+
+    def end(self) -> None:
+        """End what still runs."""
         for worker in self.workers:
             worker.kill()
-            print(f"--- {worker.name}\n{worker.tail}")
 
     async def eventually(self, check: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Repeat ``check`` until its assertions hold. Fails with the last one that did not, or as a worker ends."""

@@ -46,6 +46,8 @@ class WorkerProcess:
             )
         self.may_end = False
         """Whether the test expects the process to end."""
+        self.exit_code: int | None = None
+        """How it ended, where it was killed; None before."""
 
     @property
     def pid(self) -> int:
@@ -95,8 +97,21 @@ class WorkerProcess:
         code = self.wait(STOP_TIMEOUT)
         assert code == 0, f"{self.name} ended with {code} on SIGTERM:\n{self.tail}"
 
+    def freeze(self) -> None:
+        """Let it do nothing, and know nothing of it, until :meth:`thaw`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def is_frozen(self) -> bool:
+        """Whether it was stopped by a signal. Linux only."""
+        stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return stat.rpartition(") ")[2].startswith("T")
+
+    def thaw(self) -> None:
+        """Let it go on as if nothing had happened."""
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End it as a crash of the machine would."""
         self.may_end = True
         self._process.kill()
-        self._process.wait()
+        self.exit_code = self._process.wait()

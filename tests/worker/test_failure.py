@@ -99,15 +99,20 @@ def corrupt_alert(deployment: Deployment) -> Input:
     return Input(deployment.settings.alerts_topic, encode_key(Scope("A1")), event.value, (), 1)
 
 
+def row_with_a_key_of_no_shipment(deployment: Deployment) -> Input:
+    return Input(deployment.settings.changelog_topic, b"\x00\x09A1", b"value", (), 1)
+
+
 @pytest.mark.parametrize(
     ("record", "words"),
     [
-        (corrupt_row, "CorruptShipmentError"),
-        (row_of_another_form, "CorruptShipmentError: unknown form"),
-        (row_without_key, "has a record without key at 0"),
-        (corrupt_alert, "InvalidRecordError: not an alert"),
+        (corrupt_row, "Expected `array`"),
+        (row_of_another_form, "unknown form b'\\x7f'"),
+        (row_without_key, "a record without key"),
+        (row_with_a_key_of_no_shipment, "key b'\\x00\\tA1'"),
+        (corrupt_alert, "not an alert"),
     ],
-    ids=["row", "form", "key", "alert"],
+    ids=["row", "form", "no key", "key", "alert"],
 )
 async def test_a_corrupt_changelog_stops_the_worker(
     deploy: Deploy, record: Callable[[Deployment], Input], words: str
@@ -117,9 +122,12 @@ async def test_a_corrupt_changelog_stops_the_worker(
     shop = Shop(deployment.settings, "A1SELLER")
     # In the same partition, for another's need not wait.
     events = [event._replace(partition=1) for event in shop.sends(range(3), AGO)]
-    await deployment.send([*events, record(deployment)])
+    corrupt = record(deployment)
+    await deployment.send([*events, corrupt])
     worker = deployment.start()
     assert worker.wait(ENDS_WITHIN) == 1
-    assert words in worker.output
+    (line,) = errors(worker.output)
+    assert f"stopped: {corrupt.topic}, partition 1, offset 0 cannot be restored from: " in line
+    assert words in line
     assert await deployment.committed() == {}
     assert await deployment.metrics() == {}

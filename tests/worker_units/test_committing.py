@@ -44,6 +44,21 @@ async def test_an_unfinished_batch_holds_the_commit_back(consumer: BatchConsumer
     assert len(thread.commits) == 2, "nothing new"
 
 
+async def test_trap_faust_commits_past_what_is_in_flight(
+    consumer: BatchConsumer, fausts_own: driver.Consumer, thread: Thread
+) -> None:
+    for each, early in ((fausts_own, [{A: 8}]), (consumer, [])):
+        in_flight, *others = await read(each, {A: records(A, 5)}, {A: records(A, 6)}, {A: records(A, 7)})
+        for message in others:
+            message.ack(each)
+        await each.commit()
+        assert thread.commits == early, "5 is not done"
+        in_flight.ack(each)
+        thread.commits.clear()
+        await each.commit()
+    assert thread.commits == [{A: 8}]
+
+
 async def test_topics_can_be_committed_by_name(consumer: BatchConsumer, thread: Thread) -> None:
     for message in await read(consumer, {A: records(A, 0), B: records(B, 0)}):
         message.ack(consumer)

@@ -11,9 +11,10 @@ from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 from faust.transport.drivers import aiokafka as driver
 
-from stream.worker import transport
+from stream.worker import session, transport
 from stream.worker.app import VtrApp
-from stream.worker.transport import BatchConsumer, BatchConsumerThread, Session
+from stream.worker.session import Session
+from stream.worker.transport import BatchConsumer, BatchConsumerThread
 
 HEARTBEAT = HeartbeatRequest("group", 1, "me")
 SYNC = SyncGroupRequest("group", 1, "me", "", [])
@@ -33,33 +34,34 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(transport, "monotonic", clock)
+    for module in (session, transport):
+        monkeypatch.setattr(module, "monotonic", clock)
     return clock
 
 
 def test_a_session_holds_for_half_of_its_timeout(clock: Clock) -> None:
-    session = Session(session_timeout=30, rebalance_timeout=60)
-    assert not session.holds(), "nobody has confirmed it yet"
-    session.confirm(100)
+    it = Session(session_timeout=30, rebalance_timeout=60)
+    assert not it.holds(), "nobody has confirmed it yet"
+    it.confirm(100)
     for now, holds in ((100, True), (114.9, True), (115, False)):
         clock.now = now
-        assert session.holds() is holds
-    session.confirm(110)
-    assert session.holds()
+        assert it.holds() is holds
+    it.confirm(110)
+    assert it.holds()
 
 
 def test_a_rebalance_waits_no_longer_for_a_member_that_goes_on_beating(clock: Clock) -> None:
     """From some moment between the last answer that knew of none, and the first that did."""
-    session = Session(session_timeout=30, rebalance_timeout=40)
-    session.confirm(100)
+    it = Session(session_timeout=30, rebalance_timeout=40)
+    it.confirm(100)
     for beat in (103, 106, 109, 112, 115, 118):
-        session.confirm(beat, is_rebalancing=True)
+        it.confirm(beat, is_rebalancing=True)
     clock.now = 119.9
-    assert session.holds()
+    assert it.holds()
     clock.now = 120
-    assert not session.holds()
-    session.confirm(121)
-    assert session.holds()
+    assert not it.holds()
+    it.confirm(121)
+    assert it.holds()
 
 
 # --- What confirms it ------------------------------------------------------------------------------------------------

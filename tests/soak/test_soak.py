@@ -1,0 +1,29 @@
+"""The soak for seconds: its parts work, and nothing grows fast. ``python -m tests.soak`` makes the long run."""
+
+from pathlib import Path
+
+from stream.settings import Settings
+from tests.brokers import Broker
+from tests.soak.run import soak
+
+RATE = 1000
+"""What a machine that does much else besides keeps up with."""
+
+
+async def test_nothing_grows_at_a_steady_rate(broker: Broker, prefix: str, tmp_path: Path) -> None:
+    settings = Settings(
+        broker=broker.url,
+        group=f"{prefix}vtr",
+        order_shipped_topic=f"{prefix}shipped",
+        tracking_uploaded_topic=f"{prefix}uploaded",
+        tracking_scanned_topic=f"{prefix}scanned",
+        metrics_topic=f"{prefix}metrics",
+        alerts_topic=f"{prefix}alerts",
+        dead_letters_topic=f"{prefix}dead",
+        session_timeout=6.0,
+        log_format="text",
+    )
+    soaked = await soak(settings, tmp_path, rate=RATE, warm_up=8, seconds=18, say=print)
+    assert len(soaked.samples) > 10
+    assert soaked.troubles == []
+    assert soaked.samples[-1].commits > soaked.samples[0].commits
