@@ -29,6 +29,10 @@ from stream.worker.session import Session, SessionProducer
 LOOK_AGAIN = 0.05
 """Seconds after which a fetch that waits for records looks again at what may be read."""
 
+FETCH_WAIT_MS = 50
+"""How long a broker may wait for records before it answers a fetch that finds none. The client asks each broker for one
+thing at a time: while that is a topic without records, nothing is fetched of those that have a backlog."""
+
 ASK_AGAIN = 0.5
 """Seconds after which a broker that did not answer is asked again."""
 
@@ -78,6 +82,12 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             with suppress(TimeoutError):
                 await asyncio.wait_for(consumer._fetcher._create_fetch_waiter(), min(left, LOOK_AGAIN))
         return {}
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
+        """As Faust does, with a shorter wait; it lets a broker hold an answer for 1.5 s."""
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
 
     async def on_start(self) -> None:
         """Note each sign that the group takes the worker for a member."""

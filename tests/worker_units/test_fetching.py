@@ -11,7 +11,7 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.types import TP, ConsumerMessage
 
 from stream.worker.app import VtrApp
-from stream.worker.transport import BatchConsumer
+from stream.worker.transport import FETCH_WAIT_MS, BatchConsumer, BatchConsumerThread
 from tests.worker_units.fakes import TOPIC, A, B, Fetch, Thread, read, records, serve
 
 # --- Fetching --------------------------------------------------------------------------------------------------------
@@ -132,3 +132,12 @@ async def test_nor_is_one_that_waits_for_another_partitions_to_be_taken(
     async for tp, _ in consumer.getmany(0):
         assert not consumer.is_at_end(A)
         assert not consumer.is_at_end(B), f"when the batch of {tp} is handed out"
+
+
+async def test_trap_faust_lets_a_broker_hold_a_fetch_that_finds_nothing_for_long(consumer: BatchConsumer) -> None:
+    """And meanwhile the client asks that broker for nothing else."""
+    thread = BatchConsumerThread(consumer, loop=consumer.loop, beacon=consumer.beacon)
+    thread.thread_loop.close()  # it is never started
+    client = thread._create_consumer(thread.loop)
+    client._closed = True  # it is never started either
+    assert client._fetch_max_wait_ms == FETCH_WAIT_MS
