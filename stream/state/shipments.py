@@ -83,10 +83,12 @@ class HeldShipments:
         end = self._position + -(-len(self._round) // shares)
         share = self._round[self._position : end]
         self._position = end
+        held = self._held
         return [
             shipment_id
             for shipment_id, shipment in share
-            if shipment.latest < horizon and self._keep_until(shipment) <= hour and shipment_id in self._held
+            # It may have been forgotten since the round began, and another be known under its id by now.
+            if shipment.latest < horizon and self._keep_until(shipment) <= hour and held.get(shipment_id) is shipment
         ]
 
 
