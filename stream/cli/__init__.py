@@ -19,7 +19,7 @@ from stream.cli.watch import alerts, metrics
 from stream.demo import ChildFailedError
 from stream.embedded import EmbeddedBrokerError
 from stream.kafka import BrokerError
-from stream.replay import SourceError
+from stream.replay import ReplayError
 from stream.settings import SettingsError
 
 FAILED = 1
@@ -55,7 +55,7 @@ def main() -> NoReturn:
         _fail(f"{_one_line(error.format_message())} (see `{command} --help`)", USAGE)
     except click.ClickException as error:
         _fail(_one_line(error.format_message()), FAILED)
-    except (CommandError, SettingsError, BrokerError, SourceError, EmbeddedBrokerError, ChildFailedError) as error:
+    except (CommandError, SettingsError, BrokerError, ReplayError, EmbeddedBrokerError, ChildFailedError) as error:
         _fail(str(error), FAILED)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
