@@ -78,7 +78,8 @@ class Checkpoint:
             for path in self.folder.glob("share-*"):
                 shutil.rmtree(path)
             (self.folder / _LOCK).unlink()
-            self.folder.rmdir()
+            if not any(self.folder.iterdir()):
+                self.folder.rmdir()
         except OSError as error:
             raise CheckpointError(f"cannot remove {self.folder}: {error.strerror}") from error
         finally:
