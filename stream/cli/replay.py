@@ -145,7 +145,7 @@ def replay(
             if checkpoint is not None:
                 checkpoint.remove()
     except (KeyboardInterrupt, SystemExit):
-        click.echo(f"vtr: interrupted, and nothing was written; {_how_to_go_on(checkpoint_folder)}", err=True)
+        click.echo(f"vtr: interrupted; {_how_to_go_on(checkpoint_folder)}", err=True)
         raise
     for line in rejection_lines(result.summary):
         click.echo(line, err=True)

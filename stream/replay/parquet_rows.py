@@ -1,6 +1,6 @@
 """Parquet: a column per field of events, and a row per event. Each row becomes the JSON that it stands for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,8 @@ def read_parquet(path: str) -> Iterator[Lines]:
                 raise SourceError(f"{path}: there is no column {', '.join(missing)}")
             number, total = 1, file.metadata.num_rows
             for batch in file.iter_batches(ROWS, columns=names, use_threads=False):
-                values = [_encode(_event(row)) for row in _plain(batch, pyarrow).to_pylist()]
+                rows = zip(*(_cells(column, pyarrow) for column in batch.columns), strict=True)
+                values = [_encode(_event(batch.schema.names, row)) for row in rows]
                 end = number + len(values)
                 yield Lines(values, range(number, end), values, size * (end - 1) // max(total, 1))
                 number = end
@@ -58,24 +59,33 @@ def read_parquet(path: str) -> Iterator[Lines]:
         raise SourceError(f"cannot read {path}: {' '.join(str(error).split())}") from error
 
 
-def _plain(batch: "pyarrow.RecordBatch", pyarrow: "type[pyarrow]") -> "pyarrow.RecordBatch":
-    """The batch with times to the microsecond, as events have them, and text that is not marked as such as text."""
-    types = pyarrow.types
-    for place, field in enumerate(batch.schema):
-        to = None
-        if types.is_timestamp(field.type) and field.type.unit == "ns":
-            to = pyarrow.timestamp("us", field.type.tz)
-        elif types.is_binary(field.type) or types.is_large_binary(field.type):
-            to = pyarrow.string()
-        if to is not None:
-            batch = batch.set_column(place, field.name, batch.column(place).cast(to, safe=False))
-    return batch
+def _cells(column: "pyarrow.Array", pyarrow: "type[pyarrow]") -> list[object]:
+    """The values of a column; a time that Python does not know is text that is none."""
+    types, kind = pyarrow.types, column.type
+    if types.is_binary(kind) or types.is_large_binary(kind):  # text that some programs do not mark as such
+        column = column.cast(pyarrow.string())
+    elif types.is_timestamp(kind):
+        # The same instants, to the microsecond as events have them.
+        zone = None if kind.tz is None else "UTC"
+        column = column.cast(pyarrow.timestamp("us" if kind.unit == "ns" else kind.unit, zone), safe=False)
+        try:
+            return list(column.to_pylist())
+        except (ValueError, OverflowError):
+            return [_time(scalar) for scalar in column]
+    return list(column.to_pylist())
 
 
-def _event(row: dict[str, object]) -> dict[str, object]:
+def _time(scalar: "pyarrow.TimestampScalar") -> object:
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        return f"{scalar.value} {scalar.type.unit} since 1970"
+
+
+def _event(names: Sequence[str], row: Sequence[object]) -> dict[str, object]:
     event: dict[str, object] = {}
     value: dict[str, object] = {}
-    for name, cell in row.items():
+    for name, cell in zip(names, row, strict=True):
         if cell is None:
             continue
         place = _PLACES[name]
@@ -87,6 +97,6 @@ def _event(row: dict[str, object]) -> dict[str, object]:
             event[name] = cell
     if value:
         event[_VALUE] = value
-    if "tracking_number" in row and "tracking_number" not in event and event.get("type") == "tracking-uploaded":
+    if "tracking_number" in names and "tracking_number" not in event and event.get("type") == "tracking-uploaded":
         event["tracking_number"] = None  # as in CSV: it takes the number back
     return event

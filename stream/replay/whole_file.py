@@ -14,8 +14,9 @@ class WholeFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path.resolve()
-        is_special = self._path.exists() and not self._path.is_file()
+        # A file that stands behind a name in /dev is open elsewhere too, and must not be another one all of a sudden.
+        is_special = path.parts[:2] in (("/", "dev"), ("/", "proc")) or (path.exists() and not path.is_file())
+        self._path = path if is_special else path.resolve()
         self._part = None if is_special else self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         self.file: BinaryIO = (self._part or self._path).open("wb")
 

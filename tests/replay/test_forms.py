@@ -129,6 +129,7 @@ def test_a_row_is_judged_as_its_json_is(
     for name in emptied:
         event.pop(name, None)
         value.pop(name.removeprefix("order_value."), None)
+    event = {name: event[name] for name in COLUMNS if name in event}  # of two faults, the first one is told
     line = json.dumps(event | ({"order_value": value} if value else {})).encode()
     events, rejected = read_csv(tmp_path_factory.mktemp("csv"), to_csv([line]))
     judged = decode(line)
@@ -252,11 +253,8 @@ def test_columns_are_of_the_types_that_people_give_them(tmp_path: Path) -> None:
 
 def test_a_bad_row_is_told_with_its_number_and_as_json(tmp_path: Path) -> None:
     columns = columns_of(SHIPPED, TRACKED, SHIPPED)
-    columns["event_time"] = [
-        datetime(2026, 9, 1, tzinfo=UTC),
-        datetime(2026, 9, 1, tzinfo=UTC),
-        datetime(1999, 9, 1, tzinfo=UTC),
-    ]
+    microseconds = [1_788_220_800_000_000, 1_788_220_800_000_000, 1 << 60]
+    columns["event_time"] = list(pyarrow.array(microseconds).cast(pyarrow.timestamp("us", "UTC")))
     columns["tracking_number"] = [None, None, None]
     events, rejected = read(write_table(tmp_path, **columns))
     assert len(events) == 2
@@ -264,7 +262,7 @@ def test_a_bad_row_is_told_with_its_number_and_as_json(tmp_path: Path) -> None:
     assert events[1].tracking_number is None
     ((_, number, rejection, raw),) = rejected
     assert number == 3
-    assert json.loads(raw)["event_time"] == "1999-09-01T00:00:00Z"
+    assert json.loads(raw)["event_time"] == f"{1 << 60} us since 1970"  # which Python has no time for
     assert decode(raw) == rejection
 
 

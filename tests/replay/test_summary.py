@@ -61,6 +61,9 @@ def test_what_is_no_file_is_written_to_as_it_is(tmp_path: Path, lines: list[byte
     file = write(tmp_path, "a.ndjson", lines)
     assert vtr("replay", file, "--metrics", "/dev/null", "--rejects", "/dev/null").returncode == 0
     assert not Path("/dev/null").is_file()
+    with (tmp_path / "open").open("w+b") as other:
+        assert vtr("replay", file, "--metrics", f"/dev/fd/{other.fileno()}").returncode == 0
+        assert other.read() == vtr("replay", file, "--metrics", "-").stdout
     (tmp_path / "link").symlink_to(tmp_path / "target")
     assert vtr("replay", file, "--metrics", str(tmp_path / "link")).returncode == 0
     assert (tmp_path / "link").is_symlink()
