@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from stream.replay.meter import Numbers, Reading
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 LOOK_EVERY = 0.2
 """Seconds between two looks at the meters, and two pictures of the bar."""
@@ -134,6 +135,10 @@ class ReplayProgress:
 
     def _draw(self, standing: Standing) -> None:
         if self._bar is None:
+            # Every command would take longer to start.
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
             # Without a thread of its own: it is drawn from here, and processes may be started meanwhile.
             self._bar = Progress(
                 BarColumn(20),

@@ -262,7 +262,7 @@ def test_a_bad_row_is_told_with_its_number_and_as_json(tmp_path: Path) -> None:
     assert events[1].tracking_number is None
     ((_, number, rejection, raw),) = rejected
     assert number == 3
-    assert json.loads(raw)["event_time"] == f"{1 << 60} us since 1970"  # which Python has no time for
+    assert json.loads(raw)["event_time"] == f"{1 << 60}000 ns since 1970"  # which Python has no time for
     assert decode(raw) == rejection
 
 
