@@ -10,6 +10,7 @@ from typing import BinaryIO
 class WholeFile:
     """A file that gets its name when it is complete. What is no file, such as ``/dev/stdout``, is written at once.
 
+    Until then it is ``.NAME.part`` beside it: what was killed leaves that, and the next to write the file takes it.
     Opening one says right away whether it can be written. All methods raise OSError.
     """
 
@@ -17,7 +18,7 @@ class WholeFile:
         # A file that stands behind a name in /dev is open elsewhere too, and must not be another one all of a sudden.
         is_special = path.parts[:2] in (("/", "dev"), ("/", "proc")) or (path.exists() and not path.is_file())
         self._path = path if is_special else path.resolve()
-        self._part = None if is_special else self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        self._part = None if is_special else self._path.with_name(f".{self._path.name}.part")
         self.file: BinaryIO = (self._part or self._path).open("wb")
 
     def complete(self) -> None:
