@@ -26,7 +26,7 @@ from stream.embedded import EmbeddedBrokerError
 from stream.engine import IS_COMPILED
 from stream.imports import ImportFailedError
 from stream.kafka import BrokerError
-from stream.replay import SourceError
+from stream.replay import ReplayError
 from stream.settings import SettingsError
 
 FAILED = 1
@@ -39,7 +39,7 @@ _FAILURES = (
     CommandError,
     SettingsError,
     BrokerError,
-    SourceError,
+    ReplayError,
     ImportFailedError,
     EmbeddedBrokerError,
     ChildFailedError,

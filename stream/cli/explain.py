@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 import msgspec
 
-from stream.cli.format import rate_text, rejection_lines, scope_text
+from stream.cli.format import rate_text, scope_text, unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.explain import Explanation, NotFoundError, explain_history, explain_live, standing_words
 from stream.explain.explanation import Check, LiveWindow, OfficialWindow, Tracking
@@ -77,7 +77,7 @@ def explain(
     except NotFoundError as error:
         raise CommandError(str(error)) from None
     finally:
-        for line in rejection_lines(summary):
+        for line in unused_lines(summary):
             click.echo(line, err=True)
     if as_json:
         click.echo(msgspec.json.encode(explanation))

@@ -7,7 +7,7 @@ from typing import cast
 
 import click
 
-from stream.cli.format import rejection_lines, scope_text, shortened
+from stream.cli.format import scope_text, shortened, unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.explain import NotFoundError
 from stream.places import canonical_marketplace
@@ -75,7 +75,7 @@ def plot(
     except NotFoundError as error:
         raise CommandError(str(error)) from None
     finally:
-        for line in rejection_lines(summary):
+        for line in unused_lines(summary):
             click.echo(line, err=True)
     _write(out, csv_bytes(series) if kind == "csv" else _picture(series, kind))
     first, n = series.samples[0].at, len(series.alerts)

@@ -7,7 +7,7 @@ from typing import Literal
 import click
 import msgspec
 
-from stream.cli.format import rejection_lines
+from stream.cli.format import unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.cli.report_text import report_lines
 from stream.explain import NotFoundError
@@ -83,7 +83,7 @@ def report(
     except NotFoundError as error:
         raise CommandError(str(error)) from None
     finally:
-        for line in rejection_lines(summary):
+        for line in unused_lines(summary):
             click.echo(line, err=True)
     if form == "json":
         click.echo(msgspec.json.encode(found))

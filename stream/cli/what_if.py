@@ -10,7 +10,7 @@ from typing import TypeVar
 import click
 import msgspec
 
-from stream.cli.format import printable, rate_text, rejection_lines, scope_text
+from stream.cli.format import printable, rate_text, scope_text, unused_lines
 from stream.cli.options import Instant, settings_options
 from stream.policy.words import source_words
 from stream.records import Alert, Metric, Scope
@@ -83,7 +83,7 @@ def what_if(
     if twice is not None:
         raise SettingsError(f"variant `{twice}`: there are two of that name")
     result, replays = compare(files, settings, parsed, as_of=as_of, processes=processes or usable_cores())
-    for line in rejection_lines(replays[0].summary):
+    for line in unused_lines(replays[0].summary):
         click.echo(line, err=True)
     if as_json:
         click.echo(msgspec.json.encode(result))

@@ -45,7 +45,7 @@ def explain_history(
     """The explanation of a shipment ``as_of`` an instant (UTC-aware; default: the last event's time).
 
     What the files had that could not be used is counted in ``summary``. Raises
-    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.source.SourceError` and
+    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.errors.ReplayError` and
     :class:`~stream.policy.error.PolicyError`.
     """
     policy = RulesPolicy.of(settings)

@@ -44,7 +44,7 @@ def read_series(
     """The series of a scope up to ``as_of`` (UTC-aware; default: the last event's time), as a replay has it.
 
     What the files had that could not be used is counted in ``summary``. Raises
-    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.source.SourceError` and
+    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.errors.ReplayError` and
     :class:`~stream.policy.error.PolicyError`.
     """
     recorder = _Recorder(settings, scope)

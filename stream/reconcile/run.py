@@ -52,7 +52,7 @@ def reconcile(
 
     Ours is as of the end of the report's day, which is ``lag_days`` after the last day of its window, or ``as_of``.
     What the files had that could not be used is counted in ``summary``. Raises
-    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.source.SourceError` and
+    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.errors.ReplayError` and
     :class:`~stream.policy.error.PolicyError`.
     """
     events, last = _read(files, seller_id, summary)

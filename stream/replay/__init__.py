@@ -1,7 +1,23 @@
 """History through the engine, without a broker: the same events give the same bytes, in whatever order they stand."""
 
+from stream.replay.errors import CheckpointError, ReplayError, SourceError, WorkFileError
+from stream.replay.files import Form, HistoryFile, find_files
 from stream.replay.processes import replay, usable_cores
-from stream.replay.run import Replay, Summary, usable_events
-from stream.replay.source import SourceError
+from stream.replay.source import usable_events
+from stream.replay.summary import Comparison, Replay, Summary
 
-__all__ = ["Replay", "SourceError", "Summary", "replay", "usable_cores", "usable_events"]
+__all__ = [
+    "CheckpointError",
+    "Comparison",
+    "Form",
+    "HistoryFile",
+    "Replay",
+    "ReplayError",
+    "SourceError",
+    "Summary",
+    "WorkFileError",
+    "find_files",
+    "replay",
+    "usable_cores",
+    "usable_events",
+]

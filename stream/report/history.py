@@ -42,7 +42,7 @@ def report_of_history(
     """The report ``as_of`` an instant (UTC-aware; default: the last event's time, of any seller).
 
     What the files had that could not be used is counted in ``summary``. Raises
-    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.source.SourceError` and
+    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.errors.ReplayError` and
     :class:`~stream.policy.error.PolicyError`.
     """
     policy = RulesPolicy.of(settings)
