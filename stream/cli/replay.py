@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from stream.cli.format import metric_text, rejection_lines
+from stream.cli.kafka_history import KafkaHistory, kafka_options
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.records import Alert, Metric, encode
 from stream.replay import Replay, usable_cores
@@ -21,6 +22,10 @@ WORST = 10
 
 @click.command
 @settings_options(
+    "broker",
+    "order_shipped_topic",
+    "tracking_uploaded_topic",
+    "tracking_scanned_topic",
     "policy_file",
     "rates_file",
     "valid_when",
@@ -32,7 +37,8 @@ WORST = 10
     "grace_hours",
     "lag_days",
 )
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.argument("files", nargs=-1, metavar="FILE…")
+@kafka_options
 @click.option(
     "--processes",
     type=click.IntRange(1, 64),
@@ -43,6 +49,7 @@ WORST = 10
 @click.option("--alerts", "alerts_out", metavar="FILE", help="Write the alerts in order here; `-` is standard output.")
 def replay(
     settings: Settings,
+    kafka: KafkaHistory,
     *,
     files: tuple[str, ...],
     processes: int | None,
@@ -53,10 +60,16 @@ def replay(
     """Replay history: what the VTR was, and which alerts there would have been.
 
     FILE is NDJSON, one event per line in any order; .gz and .zst are unpacked, `-` is standard input. The same events
-    give the same output, byte for byte.
+    give the same output, byte for byte. With --from-topics the events come from Kafka; with --into they go there.
     """
+    if kafka.into and (as_of or metrics_out or alerts_out):
+        raise click.UsageError("--into only sends the events; --as-of, --metrics and --alerts do not go with it")
+    sources = kafka.sources(files, settings)
+    if kafka.into:
+        kafka.publish(sources, settings)
+        return
     started = time.perf_counter()
-    result = run_replay(files, settings, as_of=as_of, processes=processes or usable_cores())
+    result = run_replay(sources, settings, as_of=as_of, processes=processes or usable_cores())
     elapsed = time.perf_counter() - started
     _write(metrics_out, result.metrics)
     _write(alerts_out, result.alerts)

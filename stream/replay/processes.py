@@ -10,8 +10,9 @@ from datetime import datetime
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
+from stream.kafka import BrokerError
 from stream.records import encode_key
-from stream.replay.run import KEPT_REJECTIONS, History, Replay, Summary
+from stream.replay.run import KEPT_REJECTIONS, History, Replay, Source, Summary
 from stream.replay.share import Share
 from stream.replay.source import STDIN, SourceError
 from stream.settings import Settings, SettingsError
@@ -19,16 +20,19 @@ from stream.settings import Settings, SettingsError
 T = TypeVar("T")
 
 
-def replay(files: Sequence[str], settings: Settings, *, as_of: datetime | None = None, processes: int = 1) -> Replay:
-    """Replay history files up to ``as_of`` (UTC-aware; default: the last event's time).
+def replay(
+    sources: Sequence[Source], settings: Settings, *, as_of: datetime | None = None, processes: int = 1
+) -> Replay:
+    """Replay history files, or what topics hold, up to ``as_of`` (UTC-aware; default: the last event's time).
 
     Events are applied in order of their versions, time passes at the end of every minute that has events and at every
     full hour. Several processes give the same result as one; standard input is read by one. Raises
-    :class:`~stream.replay.source.SourceError` and :class:`~stream.settings.SettingsError`.
+    :class:`~stream.replay.source.SourceError`, :class:`~stream.kafka.BrokerError` and
+    :class:`~stream.settings.SettingsError`.
     """
-    if processes == 1 or STDIN in files:
-        with _no_collection():
-            history = History(files, as_of)
+    if processes == 1 or STDIN in sources:
+        with no_collection():
+            history = History(sources, as_of)
             result = history.play(settings, as_of or history.last)
             del history  # or the first collection would look through it
             return result
@@ -38,7 +42,7 @@ def replay(files: Sequence[str], settings: Settings, *, as_of: datetime | None =
         for number in range(processes):
             link, far_end = multiprocessing.Pipe()
             player = multiprocessing.Process(
-                target=_play, args=(far_end, files, settings, as_of, Share(number, processes)), daemon=True
+                target=_play, args=(far_end, sources, settings, as_of, Share(number, processes)), daemon=True
             )
             player.start()
             far_end.close()
@@ -49,7 +53,7 @@ def replay(files: Sequence[str], settings: Settings, *, as_of: datetime | None =
         for link in links:
             link.send(end)
         parts = [_received(link, Replay) for link in links]
-        return _joined([part for part in parts if part is not None], end, files)
+        return _joined([part for part in parts if part is not None], end, sources)
     finally:
         for player in players:
             player.terminate()
@@ -63,7 +67,7 @@ def usable_cores() -> int:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """A million events are no garbage, and looking for cycles among them takes as long as reading them."""
     collecting = gc.isenabled()
     gc.disable()
@@ -74,14 +78,16 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _play(link: Connection, files: Sequence[str], settings: Settings, as_of: datetime | None, share: Share) -> None:
+def _play(
+    link: Connection, sources: Sequence[Source], settings: Settings, as_of: datetime | None, share: Share
+) -> None:
     """One process: says when its last event was, is told where all end, and gives its part."""
     try:
-        with _no_collection():
-            history = History(files, as_of, share)
+        with no_collection():
+            history = History(sources, as_of, share)
             link.send(history.last)
             link.send(history.play(settings, link.recv()))
-    except (SourceError, SettingsError) as error:
+    except (SourceError, BrokerError, SettingsError) as error:
         link.send(error)
     except KeyboardInterrupt:
         pass  # the one that waits for it has been told too
@@ -97,13 +103,14 @@ def _received(link: Connection, kind: type[T]) -> T | None:
     raise message
 
 
-def _joined(parts: Sequence[Replay], end: datetime | None, files: Sequence[str]) -> Replay:
+def _joined(parts: Sequence[Replay], end: datetime | None, sources: Sequence[Source]) -> Replay:
     """What one process would have given. No two parts speak of the same seller."""
     summaries = [part.summary for part in parts]
-    places = {file: place for place, file in reversed(list(enumerate(files)))}
+    places = {source: place for place, source in reversed(list(enumerate(sources)))}
     examples = sorted(
         (example for summary in summaries for example in summary.examples),
-        key=lambda example: (places[example.file], example.line),
+        # A place in a topic is no source, and has no line.
+        key=lambda example: (places.get(example.file, len(places)), example.line, example.file),
     )
     return Replay(
         as_of=end,

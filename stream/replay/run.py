@@ -1,5 +1,6 @@
 """The replay itself, of all sellers or of a share of them: sort, step by the minute, evaluate."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from stream.policy import RulesPolicy
 from stream.records import Alert, Metric
 from stream.replay.share import WHOLE, Share
 from stream.replay.source import RejectedLine, read_events
+from stream.replay.topics import TopicHistory, read_topics
 from stream.settings import Settings
 from stream.shipment import EPOCH
 from stream.state import HeldShipments
@@ -50,35 +52,54 @@ class Replay(Struct):
     summary: Summary
 
 
+Source = str | TopicHistory
+"""Where events come from: a file by its name, or topics."""
+
+
 class History:
     """The events of a share of the sellers, sorted: the first half of a replay."""
 
-    def __init__(self, files: Iterable[str], as_of: datetime | None, share: Share = WHOLE) -> None:
-        self._summary = Summary()
-        self._events = list(chain.from_iterable(usable_events(files, self._summary, as_of, share)))
-        self._events.sort(key=attrgetter("event_time", "event_id"))
+    def __init__(self, sources: Iterable[Source], as_of: datetime | None, share: Share = WHOLE) -> None:
+        self.summary = Summary()
+        """What was read so far; playing adds what became of it."""
+        self.events = list(chain.from_iterable(usable_events(sources, self.summary, as_of, share)))
+        """In the order of their versions."""
+        self.events.sort(key=attrgetter("event_time", "event_id"))
 
     @property
     def last(self) -> datetime | None:
         """The time of the last event."""
-        return self._events[-1].event_time if self._events else None
+        return self.events[-1].event_time if self.events else None
 
     def play(self, settings: Settings, end: datetime | None) -> Replay:
         """The second half: let the events happen, and time pass up to ``end``."""
-        return _run(self._events, settings, end, self._summary)
+        return _run(self.events, settings, end, self.summary)
+
+
+def read_sorted(
+    sources: Iterable[Source], since: datetime | None = None, until: datetime | None = None
+) -> tuple[list[Event], Summary]:
+    """The events of history files and topics in the order of their versions, those from ``since`` on and before
+    ``until``. Raises as :func:`usable_events`."""
+    history = History(sources, None)
+    before = attrgetter("event_time")
+    start = 0 if since is None else bisect_left(history.events, since, key=before)
+    end = len(history.events) if until is None else bisect_left(history.events, until, key=before)
+    return history.events[start:end], history.summary
 
 
 def usable_events(
-    files: Iterable[str], summary: Summary, as_of: datetime | None, share: Share = WHOLE
+    sources: Iterable[Source], summary: Summary, as_of: datetime | None, share: Share = WHOLE
 ) -> Iterator[list[Event]]:
-    """The events of history files up to ``as_of`` in the files' order, some thousand at a time.
+    """The events of history files and topics up to ``as_of`` in the sources' order, some thousand at a time.
 
-    What is not among them is counted in ``summary``. Raises :class:`~stream.replay.source.SourceError`.
+    What is not among them is counted in ``summary``. Raises :class:`~stream.replay.source.SourceError`, and
+    :class:`~stream.kafka.BrokerError` for topics.
     """
     latest = datetime.now(UTC) + MAX_FUTURE if as_of is None else datetime.max.replace(tzinfo=UTC)
-    for file in files:
+    for source in sources:
         rejected: list[RejectedLine] = []
-        for events in read_events(file, latest, rejected, share):
+        for events in _read(source, latest, rejected, share):
             summary.events += len(events)
             usable = events if as_of is None else [event for event in events if event.event_time <= as_of]
             summary.after_as_of += len(events) - len(usable)
@@ -87,6 +108,12 @@ def usable_events(
             summary.examples += rejected[: KEPT_REJECTIONS - len(summary.examples)]
             rejected.clear()
             yield usable
+
+
+def _read(source: Source, latest: datetime, rejected: list[RejectedLine], share: Share) -> Iterator[list[Event]]:
+    if isinstance(source, str):
+        return read_events(source, latest, rejected, share)
+    return read_topics(source, latest, rejected, share)
 
 
 def _run(events: Sequence[Event], settings: Settings, end: datetime | None, summary: Summary) -> Replay:

@@ -1,0 +1,162 @@
+"""History into Kafka: events go to the input topics in the order of their versions, dated with their event times."""
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from msgspec import Struct, field
+
+from stream.events import Event, OrderShipped, TrackingScanned, TrackingUploaded, encode
+from stream.feed import Feed, FeedRecord, connected_feed
+from stream.kafka import BrokerError, connected_admin
+from stream.settings import Settings
+from stream.shipment import EPOCH
+
+CHUNK = 50_000
+"""Events after which all must be acknowledged, so that it is known how far it came; a tenth of a second's wait each."""
+
+STEP = 0.1
+"""Seconds between two sends where events follow a clock: short beside what people notice."""
+
+_KINDS: dict[type[Event], str] = {
+    OrderShipped: "order-shipped",
+    TrackingUploaded: "tracking-uploaded",
+    TrackingScanned: "tracking-scanned",
+}
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class RetentionError(BrokerError):
+    """A topic would delete events soon after it took them. The message is one line that names it."""
+
+
+class Published(Struct):
+    """How far it came: ``events`` that the brokers acknowledged, ``last`` is the event time of the latest of them. For
+    the types in ``left_out`` there is no topic."""
+
+    events: int = 0
+    last: datetime | None = None
+    left_out: Counter[str] = field(default_factory=Counter)
+    was_stopped: bool = False
+
+
+async def publish(events: Iterable[Event], broker: str, settings: Settings, *, speed: float | None = None) -> Published:
+    """Send events, sorted by their versions, to the input topics of the settings at ``broker``, each to the partition
+    that producers' partitioner gives its seller, and wait until all replicas have them.
+
+    ``speed`` is how many times faster they follow one another than they did; None is as fast as it goes. Ctrl-C stops
+    it: what was taken by then is sent, and nothing more. Sending an event twice changes nothing. Raises
+    :class:`~stream.kafka.BrokerError` where the broker or a topic is not there, or stops taking records.
+    """
+    published = Published()
+    try:
+        async with connected_feed(broker, settings) as feed:
+            with _ctrl_c() as stopped:
+                rest = takewhile(lambda _: not stopped.is_set(), events)
+                if speed is None:
+                    while chunk := list(islice(rest, CHUNK)):
+                        await _send(chunk, feed, published)
+                else:
+                    await _follow(rest, feed, published, speed, stopped)
+                published.was_stopped = stopped.is_set()
+    except BrokerError as error:
+        if published.last is None:
+            raise
+        so_far = f"{published.events} events up to {published.last.isoformat()} were taken before"
+        raise BrokerError(f"{error}; {so_far}; to send them again changes nothing") from error
+    return published
+
+
+async def _follow(
+    events: Iterator[Event], feed: Feed, published: Published, speed: float, stopped: asyncio.Event
+) -> None:
+    """Send what is due, again and again."""
+    waiting = next(events, None)
+    if waiting is None:
+        return
+    first, started = waiting.event_time, time.monotonic()
+    while waiting is not None and not stopped.is_set():
+        passed = (time.monotonic() - started) * speed
+        due = []
+        while waiting is not None and (waiting.event_time - first).total_seconds() <= passed:
+            due.append(waiting)
+            waiting = next(events, None)
+        await _send(due, feed, published)
+        if waiting is not None:
+            await asyncio.sleep(STEP)
+
+
+async def _send(events: list[Event], feed: Feed, published: Published) -> None:
+    published.events += await feed.send(_records(events, feed, published))
+    if events:
+        published.last = events[-1].event_time
+
+
+def _records(events: Iterable[Event], feed: Feed, published: Published) -> Iterator[FeedRecord]:
+    for event in events:
+        kind = _KINDS[event.__class__]
+        if kind in feed.topics:
+            dated = (event.event_time - EPOCH) // _MILLISECOND
+            yield FeedRecord(kind, event.seller_id.encode(), encode(event), dated)
+        else:
+            published.left_out[kind] += 1
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[asyncio.Event]:
+    """Is set by the first Ctrl-C; the second one interrupts as usual."""
+    pressed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def press() -> None:
+        pressed.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    try:
+        loop.add_signal_handler(signal.SIGINT, press)
+    except (RuntimeError, ValueError):
+        # Signals are for the main thread only; whoever runs this in another one stops it otherwise.
+        yield pressed
+        return
+    try:
+        yield pressed
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+async def check_retention(broker: str, settings: Settings, oldest: datetime) -> None:
+    """Raises :class:`RetentionError` where an input topic would soon delete an event of that time, because Kafka tells
+    a record's age by its date. A broker that does not say what its topics keep is taken at its word."""
+    async with connected_admin(broker) as admin:
+        for topic in settings.input_topics:
+            kept = await _kept(admin, topic)
+            if kept is not None and datetime.now(UTC) - oldest > kept:
+                raise RetentionError(
+                    f"topic {topic} at {broker} keeps records for {_days(kept)} days by their dates, which are the "
+                    f"event times, so events since {oldest:%Y-%m-%d} would be deleted within minutes, perhaps before "
+                    "they are read; raise its retention.ms, or give --since or --ignore-retention"
+                )
+
+
+async def _kept(admin: AIOKafkaAdminClient, topic: str) -> timedelta | None:
+    """For how long a topic keeps records, by the dates that producers give them; None where it does not say."""
+    configs: dict[str, str] = {}
+    for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)]):
+        for *_, entries in response.resources:
+            configs |= {name: value for name, value, *_ in entries}
+    kept = int(configs.get("retention.ms") or -1)
+    is_dated_by_producers = configs.get("message.timestamp.type") == "CreateTime"
+    deletes = "delete" in configs.get("cleanup.policy", "")
+    return kept * _MILLISECOND if kept >= 0 and deletes and is_dated_by_producers else None
+
+
+def _days(kept: timedelta) -> str:
+    return f"{kept / timedelta(days=1):g}"
