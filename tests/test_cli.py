@@ -13,7 +13,8 @@ import zstandard
 from tests.command import vtr
 
 COMMANDS = [
-    *("demo", "run", "topics", "topics create", "topics check", "simulate", "replay", "explain", "alerts", "metrics"),
+    *("demo", "run", "topics", "topics create", "topics check", "simulate", "replay", "rebuild"),
+    *("explain", "alerts", "metrics"),
     *("policy", "policy list", "policy show"),
     *("dead-letters", "dead-letters show", "dead-letters resend"),
 ]

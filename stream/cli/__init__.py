@@ -11,6 +11,7 @@ from stream.cli.demo import demo
 from stream.cli.explain import explain
 from stream.cli.options import CommandError
 from stream.cli.policy import policy
+from stream.cli.rebuild import rebuild
 from stream.cli.replay import replay
 from stream.cli.run import run
 from stream.cli.simulate import simulate
@@ -42,7 +43,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, run, topics, simulate, replay, explain, alerts, metrics, dead_letters, policy):
+for command in (demo, run, topics, simulate, replay, rebuild, explain, alerts, metrics, dead_letters, policy):
     cli.add_command(command)
 
 

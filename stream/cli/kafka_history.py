@@ -135,7 +135,7 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
             )
         )
         ends = ",".join(f"{each.topic}/{each.partition}:{each.end}" for each in history.ranges)
-        click.echo(f"to offsets {ends or '(nothing is there)'}", err=True)
+        click.echo(f"to offsets {ends}", err=True)
         return [history]
 
     def publish(self, sources: Sequence[Source], settings: Settings) -> None:

@@ -117,8 +117,24 @@ def _read(source: Source, latest: datetime, rejected: list[RejectedLine], share:
 
 
 def _run(events: Sequence[Event], settings: Settings, end: datetime | None, summary: Summary) -> Replay:
+    engine, shipments = new_engine(settings, SOURCE)
+    alerts = [] if end is None else let_happen(events, engine, shipments, end, summary)
+    metrics = engine.metrics()
+    summary.alerts.update(alert.type for alert in alerts)
+    summary.scopes = len(metrics)
+    return Replay(as_of=end, metrics=metrics, alerts=alerts, summary=summary)
+
+
+def new_engine(settings: Settings, source: str) -> tuple[Engine, HeldShipments]:
+    """An engine before all time, and where it keeps its shipments. Alerts have ids of the ``source``."""
     shipments = HeldShipments(lambda each: keep_until(each, settings.lag_days))
-    engine = Engine(RulesPolicy.of(settings), replace(EngineSettings.of(settings), source=SOURCE), shipments)
+    return Engine(RulesPolicy.of(settings), replace(EngineSettings.of(settings), source=source), shipments), shipments
+
+
+def let_happen(
+    events: Iterable[Event], engine: Engine, shipments: HeldShipments, end: datetime, summary: Summary
+) -> list[Alert]:
+    """Let sorted events, none later than ``end``, happen and time pass up to ``end``. Returns the alerts."""
     alerts: list[Alert] = []
 
     def advance(to: datetime) -> None:
@@ -126,24 +142,24 @@ def _run(events: Sequence[Event], settings: Settings, end: datetime | None, summ
         shipments.forget(changes.shipments)
         alerts.extend(changes.alerts)
 
-    if end is not None:
-        for minute_end, minute in _minutes(events):
-            # What is forgotten by then must not hang on whether other sellers had events in the meantime.
-            if minute_end - MINUTE > engine.as_of:
-                advance(minute_end - MINUTE)
-            changes = engine.apply(minute)
-            for _, rejection in changes.rejected:
-                summary.rejected[rejection.code.value] += 1
-            summary.accepted += len(minute) - len(changes.rejected)
-            advance(min(minute_end, end))
-        advance(end)
-    metrics = engine.metrics()
-    summary.alerts.update(alert.type for alert in alerts)
-    summary.scopes = len(metrics)
-    return Replay(as_of=end, metrics=metrics, alerts=alerts, summary=summary)
+    for minute_end, minute in _minutes(events):
+        # What is forgotten by then must not hang on whether other sellers had events in the meantime.
+        if minute_end - MINUTE > engine.as_of:
+            advance(minute_end - MINUTE)
+        apply_events(minute, engine, summary)
+        advance(min(minute_end, end))
+    advance(end)
+    return alerts
 
 
-def _minutes(events: Sequence[Event]) -> Iterator[tuple[datetime, list[Event]]]:
+def apply_events(events: Sequence[Event], engine: Engine, summary: Summary) -> None:
+    """Take in events, and count what became of them."""
+    changes = engine.apply(events)
+    summary.rejected.update(rejection.code.value for _, rejection in changes.rejected)
+    summary.accepted += len(events) - len(changes.rejected)
+
+
+def _minutes(events: Iterable[Event]) -> Iterator[tuple[datetime, list[Event]]]:
     minute: list[Event] = []
     end = EPOCH
     for event in events:

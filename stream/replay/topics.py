@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import OffsetOutOfRangeError
-from msgspec import Struct
+from msgspec import Struct, field
 
 from stream.events import MAX_FUTURE, Event, Rejection, check_arrival, decode
 from stream.kafka import (
@@ -42,7 +42,7 @@ class TopicRange(NamedTuple):
     end: int
 
 
-class TopicHistory(Struct, frozen=True):
+class TopicHistory(Struct, frozen=True, eq=False):
     """Events that the topics of a broker hold: of those between the offsets, those whose event time is ``since`` or
     later and before ``until`` (UTC-aware)."""
 
@@ -50,6 +50,8 @@ class TopicHistory(Struct, frozen=True):
     ranges: tuple[TopicRange, ...]
     since: datetime | None = None
     until: datetime | None = None
+    places: dict[bytes | None, set[int]] = field(default_factory=dict)
+    """The partitions in which each key was found, as far as it was read."""
 
 
 async def find_topic_history(
@@ -100,8 +102,8 @@ async def find_topic_history(
             starts |= await _starts_at(consumer, since - MAX_FUTURE, starts, ends)
     starts |= given["first"]
     ends |= given["last"]
-    ranges = [TopicRange(each.topic, each.partition, starts[each], ends[each]) for each in chosen]
-    return TopicHistory(broker, tuple(each for each in ranges if each.start < each.end), since, until)
+    ranges = tuple(TopicRange(each.topic, each.partition, starts[each], ends[each]) for each in chosen)
+    return TopicHistory(broker, ranges, since, until)
 
 
 async def _starts_at(
@@ -123,12 +125,12 @@ def read_topics(
     What a worker would not take, or is later than ``latest``, is added to ``rejected``, with its topic, partition and
     offset in place of the file. Runs an event loop of its own. Raises :class:`~stream.kafka.BrokerError`.
     """
-    if not history.ranges:
-        return
     with asyncio.Runner() as runner:
         batches = _fetched(history)
         try:
             while (records := runner.run(_next(batches))) is not None:
+                for key in {record.key for record in records}:
+                    history.places.setdefault(key, set()).add(records[0].partition)
                 yield list(_events(history, records, latest, rejected, share))
         finally:
             runner.run(batches.aclose())
@@ -140,11 +142,12 @@ async def _next(batches: AsyncGenerator[Sequence[Record], None]) -> Sequence[Rec
 
 async def _fetched(history: TopicHistory) -> AsyncGenerator[Sequence[Record], None]:
     """The records of the ranges, by the partition and fetch."""
-    ends = {TopicPartition(each.topic, each.partition): each.end for each in history.ranges}
+    ranges = [each for each in history.ranges if each.start < each.end]
+    ends = {TopicPartition(each.topic, each.partition): each.end for each in ranges}
     # Whatever was deleted since the offsets were fixed is missed, and must not be skipped.
     async with connected_consumer(history.broker, reset="none") as consumer:
         consumer.assign(list(ends))
-        for each in history.ranges:
+        for each in ranges:
             consumer.seek(TopicPartition(each.topic, each.partition), each.start)
         positions: dict[TopicPartition, int] = {}
         moved = time.monotonic()

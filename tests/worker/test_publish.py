@@ -33,11 +33,12 @@ from tests.worker.shop import Shop
 AGO = datetime.now(UTC) - timedelta(hours=5)
 
 
-async def vtr(settings: Settings, *arguments: str) -> Process:
-    """Start the command."""
+async def vtr(settings: Settings | None, *arguments: str) -> Process:
+    """Start the command, with settings in its environment, or with those that its arguments name."""
+    given = {} if settings is None else as_environment(settings)
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "stream", *arguments),
-        env=os.environ | as_environment(settings) | {"PYTHONPATH": str(PROJECT)},
+        env=os.environ | given | {"PYTHONPATH": str(PROJECT)},
         stdout=PIPE,
         stderr=STDOUT,
     )
