@@ -5,7 +5,7 @@ import functools
 import re
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import click
@@ -13,14 +13,17 @@ from msgspec import Struct
 
 from stream.cli.format import rejection_lines
 from stream.cli.options import Instant
-from stream.engine.span import KEEP_HOURS
 from stream.kafka import TopicPartition
 from stream.replay import Source, find_topic_history, read_sorted
-from stream.replay.publish import check_retention, publish
+from stream.replay.publish import Published, check_age, publish
 from stream.settings import Settings, bootstrap_servers
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+TELL_EVERY = 10.0
+"""Seconds between two lines that say how far it came."""
 
 
 class BrokerUrl(click.ParamType):
@@ -102,7 +105,7 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
     to_offsets: dict[TopicPartition, int] | None
     into: str | None
     speed: float | None
-    ignore_retention: bool
+    allow_old: bool
 
     def sources(self, files: Sequence[str], settings: Settings) -> Sequence[Source]:
         """What is to be read. Raises click.UsageError where options do not go together."""
@@ -145,18 +148,18 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
         events, summary = read_sorted(sources, self.since, self.until)
         for line in rejection_lines(summary):
             click.echo(line, err=True)
-        if events and not self.ignore_retention:
-            asyncio.run(check_retention(self.into, settings, events[0].event_time))
-        now = datetime.now(UTC)
-        old = sum((now - event.event_time).total_seconds() > KEEP_HOURS * 3600 for event in events)
-        if old:
-            click.echo(
-                f"{old} events are more than {KEEP_HOURS // 24} days old: workers that have caught up take them as "
-                "dead letters (too_late); --since leaves them out",
-                err=True,
-            )
-        started = time.perf_counter()
-        done = asyncio.run(publish(events, self.into, settings, speed=self.speed))
+        if events and not self.allow_old:
+            asyncio.run(check_age(self.into, settings, events[0].event_time))
+        started = told = time.perf_counter()
+
+        def tell(published: Published) -> None:
+            nonlocal told
+            if time.perf_counter() - told > TELL_EVERY and published.last:
+                told = time.perf_counter()
+                how_far = f"{published.events} of {len(events)} events, up to {_utc(published.last)}"
+                click.echo(f"so far     {how_far}", err=True)
+
+        done = asyncio.run(publish(events, self.into, settings, speed=self.speed, tell=tell))
         elapsed = time.perf_counter() - started
         for kind, count in sorted(done.left_out.items()):
             click.echo(f"left out   {count} {kind}: the settings name no topic for them", err=True)
@@ -184,7 +187,9 @@ _OPTIONS = (
     click.option("--to-offsets", type=Offsets(), help="With --from-topics: end before these.  [default: the end]"),
     click.option("--into", type=BrokerUrl(), help="Send the events to the input topics of this Kafka, and do no more."),
     click.option("--speed", type=Speed(), default="max", show_default=True, help="With --into: N times real time."),
-    click.option("--ignore-retention", is_flag=True, help="With --into: also to topics that soon delete old records."),
+    click.option(
+        "--allow-old", is_flag=True, help="With --into: send also what workers or the topics' retention may drop."
+    ),
 )
 
 

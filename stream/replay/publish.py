@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from msgspec import Struct, field
 
+from stream.engine.span import KEEP_HOURS
 from stream.events import Event, OrderShipped, TrackingScanned, TrackingUploaded, encode
 from stream.feed import Feed, FeedRecord, connected_feed
 from stream.kafka import BrokerError, connected_admin
@@ -31,11 +32,14 @@ _KINDS: dict[type[Event], str] = {
     TrackingScanned: "tracking-scanned",
 }
 
+KEPT = timedelta(hours=KEEP_HOURS)
+"""What is older, a worker takes only while its own time is as old."""
+
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-class RetentionError(BrokerError):
-    """A topic would delete events soon after it took them. The message is one line that names it."""
+class TooOldError(BrokerError):
+    """Events would be lost or refused where they are to go. The message is one line that says why, and what to do."""
 
 
 class Published(Struct):
@@ -48,12 +52,20 @@ class Published(Struct):
     was_stopped: bool = False
 
 
-async def publish(events: Iterable[Event], broker: str, settings: Settings, *, speed: float | None = None) -> Published:
+async def publish(
+    events: Iterable[Event],
+    broker: str,
+    settings: Settings,
+    *,
+    speed: float | None = None,
+    tell: Callable[[Published], None] = lambda _: None,
+) -> Published:
     """Send events, sorted by their versions, to the input topics of the settings at ``broker``, each to the partition
     that producers' partitioner gives its seller, and wait until all replicas have them.
 
-    ``speed`` is how many times faster they follow one another than they did; None is as fast as it goes. Ctrl-C stops
-    it: what was taken by then is sent, and nothing more. Sending an event twice changes nothing. Raises
+    ``speed`` is how many times faster they follow one another than they did; None is as fast as it goes. ``tell`` is
+    called again and again with how far it came. Ctrl-C stops it: what was taken by then is sent, and nothing more.
+    Sending an event twice changes nothing. Raises
     :class:`~stream.kafka.BrokerError` where the broker or a topic is not there, or stops taking records.
     """
     published = Published()
@@ -64,8 +76,11 @@ async def publish(events: Iterable[Event], broker: str, settings: Settings, *, s
                 if speed is None:
                     while chunk := list(islice(rest, CHUNK)):
                         await _send(chunk, feed, published)
+                        tell(published)
                 else:
-                    await _follow(rest, feed, published, speed, stopped)
+                    async for due in _due(rest, speed, stopped):
+                        await _send(due, feed, published)
+                        tell(published)
                 published.was_stopped = stopped.is_set()
     except BrokerError as error:
         if published.last is None:
@@ -75,10 +90,8 @@ async def publish(events: Iterable[Event], broker: str, settings: Settings, *, s
     return published
 
 
-async def _follow(
-    events: Iterator[Event], feed: Feed, published: Published, speed: float, stopped: asyncio.Event
-) -> None:
-    """Send what is due, again and again."""
+async def _due(events: Iterator[Event], speed: float, stopped: asyncio.Event) -> AsyncIterator[list[Event]]:
+    """What is due, again and again."""
     waiting = next(events, None)
     if waiting is None:
         return
@@ -89,7 +102,7 @@ async def _follow(
         while waiting is not None and (waiting.event_time - first).total_seconds() <= passed:
             due.append(waiting)
             waiting = next(events, None)
-        await _send(due, feed, published)
+        yield due
         if waiting is not None:
             await asyncio.sleep(STEP)
 
@@ -132,17 +145,25 @@ def _ctrl_c() -> Iterator[asyncio.Event]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-async def check_retention(broker: str, settings: Settings, oldest: datetime) -> None:
-    """Raises :class:`RetentionError` where an input topic would soon delete an event of that time, because Kafka tells
-    a record's age by its date. A broker that does not say what its topics keep is taken at its word."""
+async def check_age(broker: str, settings: Settings, oldest: datetime) -> None:
+    """Raises :class:`TooOldError` where workers that have caught up would not take an event of that time, or an input
+    topic would soon delete it, because Kafka tells a record's age by its date. A broker that does not say what its
+    topics keep is taken to keep all."""
+    age = datetime.now(UTC) - oldest
+    if age > KEPT:
+        raise TooOldError(
+            f"events since {oldest:%Y-%m-%d} are more than {_days(KEPT)} days old: workers that have caught up take "
+            "them as dead letters (too_late), and stop where most of what comes is that old; leave them out with "
+            "--since, or give --allow-old"
+        )
     async with connected_admin(broker) as admin:
         for topic in settings.input_topics:
             kept = await _kept(admin, topic)
-            if kept is not None and datetime.now(UTC) - oldest > kept:
-                raise RetentionError(
+            if kept is not None and age > kept:
+                raise TooOldError(
                     f"topic {topic} at {broker} keeps records for {_days(kept)} days by their dates, which are the "
                     f"event times, so events since {oldest:%Y-%m-%d} would be deleted within minutes, perhaps before "
-                    "they are read; raise its retention.ms, or give --since or --ignore-retention"
+                    "they are read; raise its retention.ms, leave them out with --since, or give --allow-old"
                 )
 
 

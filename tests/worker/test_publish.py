@@ -7,16 +7,20 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import RequestTimedOutError
 from msgspec.structs import replace
 
 from stream.events import Event, OrderShipped, Rejection, TrackingScanned, TrackingUploaded, decode, encode
-from stream.kafka import connected_admin
+from stream.feed import Feed, FeedRecord
+from stream.kafka import BrokerError, connected_admin
 from stream.records import Alert
+from stream.replay import publish as publishing
 from stream.replay import read_sorted
 from stream.replay.publish import publish
 from stream.settings import Settings
@@ -182,6 +186,32 @@ async def test_events_follow_one_another_in_their_time(deploy: Deploy) -> None:
     assert 1 <= time.monotonic() - started < 4
 
 
+async def test_a_broker_that_takes_no_more_is_told_with_how_far_it_came(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = await deploy()
+    settings = deployment.settings
+    events = [decode(Shop(settings, "A1SELLER").ships(number, AGO).value) for number in range(20)]
+    told: list[int] = []
+
+    async def refuse(self: Feed, records: Iterable[FeedRecord]) -> int:
+        if told:
+            raise RequestTimedOutError
+        return await send(self, records)
+
+    send = Feed.send
+    monkeypatch.setattr(Feed, "send", refuse)
+    monkeypatch.setattr(publishing, "CHUNK", 8)
+    with pytest.raises(BrokerError, match=r"does not take events.*; 8 events up to .* were taken before"):
+        await publish(
+            [event for event in events if not isinstance(event, Rejection)],
+            settings.broker,
+            settings,
+            tell=lambda published: told.append(published.events),
+        )
+    assert told == [8]
+
+
 async def test_events_without_a_topic_are_left_out(deploy: Deploy) -> None:
     deployment = await deploy(tracking_scanned_topic="")
     settings = deployment.settings
@@ -203,7 +233,24 @@ async def test_what_would_soon_be_deleted_is_not_sent(deploy: Deploy, tmp_path: 
     assert f"topic {old.topic} at {settings.broker} keeps records for 7 days by their dates" in output
     assert output.count("\n") == 1
     assert await deployment.input_ends() == {}
-    for more in (("--ignore-retention",), ("--since", AGO.isoformat())):
+    for more in (("--allow-old",), ("--since", AGO.isoformat())):
         code, output = await said(await vtr(settings, *arguments, *more))
         assert code == 0, output
     assert len(await in_topics(deployment)) == 1
+
+
+async def test_what_is_too_old_for_workers_is_not_sent(deploy: Deploy, tmp_path: Path) -> None:
+    deployment = await deploy()
+    settings = deployment.settings
+    shop = Shop(settings, "A1SELLER")
+    file = tmp_path / "history.ndjson"
+    file.write_bytes(lines([shop.ships(1, AGO - timedelta(days=41)), shop.ships(2, AGO)]))
+    arguments = ("replay", str(file), "--into", settings.broker)
+    code, output = await said(await vtr(settings, *arguments))
+    assert code == 1
+    assert "are more than 40 days old" in output
+    assert output.count("\n") == 1
+    assert await deployment.input_ends() == {}
+    code, output = await said(await vtr(settings, *arguments, "--allow-old"))
+    assert code == 0, output
+    assert "published  2 of 2 events" in output
