@@ -186,7 +186,14 @@ _OPTIONS = (
     ),
     click.option("--to-offsets", type=Offsets(), help="With --from-topics: end before these.  [default: the end]"),
     click.option("--into", type=BrokerUrl(), help="Send the events to the input topics of this Kafka, and do no more."),
-    click.option("--speed", type=Speed(), default="max", show_default=True, help="With --into: N times real time."),
+    click.option(
+        "--speed",
+        type=Speed(),
+        metavar="max|N",
+        default="max",
+        show_default=True,
+        help="With --into: N times real time.",
+    ),
     click.option(
         "--allow-old", is_flag=True, help="With --into: send also what workers or the topics' retention may drop."
     ),

@@ -7,6 +7,9 @@ from stream.cli.options import settings_options
 from stream.replay import Summary
 from stream.settings import Settings
 
+SHOWN = 20
+"""New alerts that are listed; the topic has them all."""
+
 
 @click.command
 @settings_options(
@@ -60,7 +63,9 @@ def rebuild(settings: Settings, *, files: tuple[str, ...], previous_alerts: str 
     click.echo(f"read    {summary.accepted} events, {rejected} rejected: {span('files', done.files)}, ", nl=False)
     click.echo(span("topics", done.topics))
     click.echo(f"state   {done.shipments} shipments as of {done.as_of:%Y-%m-%d %H:%M:%S}")
-    for alert in done.untold:
+    for alert in done.untold[:SHOWN]:
         click.echo(f"new     {alert_text(alert)}")
+    if len(done.untold) > SHOWN:
+        click.echo(f"new     {len(done.untold) - SHOWN} more")
     told = len(done.alerts) - len(done.untold)
     click.echo(f"alerts  {told} stand as they were told, {len(done.untold)} are new")

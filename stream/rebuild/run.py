@@ -38,8 +38,6 @@ class Rebuilt(Struct):
     shipments: int
     alerts: list[Alert]
     untold: list[Alert]
-    ends: dict[TopicPartition, int]
-    """Where the workers read on in the input topics."""
 
 
 def rebuild(
@@ -79,7 +77,7 @@ def rebuild(
         alerts, untold = first_alerts(state.alerts, told, state.metrics, settings.group, state.as_of)
         shipments = asyncio.run(write(settings, Places(partitions, topics.places), state, alerts))
     asyncio.run(commit(settings, partitions, ends))
-    return Rebuilt(state.as_of, *spans, shipments, alerts, untold, ends)
+    return Rebuilt(state.as_of, *spans, shipments, alerts, untold)
 
 
 def _all(batches: Iterable[list[Event]]) -> list[Event]:
