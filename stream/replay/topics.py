@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import OffsetOutOfRangeError
 from msgspec import Struct, field
 
-from stream.events import MAX_FUTURE, Event, Rejection, check_arrival, decode
+from stream.events import EARLIEST_EVENT_TIME, MAX_FUTURE, Event, Rejection, check_arrival, decode
 from stream.kafka import (
     BrokerError,
     TopicPartition,
@@ -29,6 +29,8 @@ POLL_MS = 500
 
 STALL_TIMEOUT = 30.0
 """Seconds without any progress after which partitions that are not read to their ends are given up."""
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 
@@ -190,23 +192,22 @@ def _events(
     rejected: list[RejectedLine],
     share: Share,
 ) -> Iterator[Event]:
-    since, until = history.since, history.until
+    is_whole = share is WHOLE
+    since, until = history.since or EARLIEST_EVENT_TIME, history.until or _NEVER
     for record in records:
         value = record.value
-        is_own = True if share is WHOLE else share.owns(value or b"")
+        is_own = is_whole or share.owns(value or b"")
         if is_own is False:
             continue
         event = decode(value)
         if isinstance(event, Rejection):
             if is_own or share.takes_strays:
                 rejected.append(_rejected(record, event))
-        elif is_own or share.has(event.seller_id):
-            if (since is not None and event.event_time < since) or (until is not None and event.event_time >= until):
-                continue
-            rejection = check_arrival(event, record.key, latest)
-            if rejection is None:
+        elif (is_own or share.has(event.seller_id)) and since <= (at := event.event_time) < until:
+            # As check_arrival asks, and only for those that fail it is it worth a call.
+            if at <= latest and record.key == event.seller_id.encode():
                 yield event
-            else:
+            elif (rejection := check_arrival(event, record.key, latest)) is not None:
                 rejected.append(_rejected(record, rejection))
 
 
