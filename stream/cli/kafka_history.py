@@ -167,8 +167,8 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
         rate = f"{done.events} of {len(events)} events in {elapsed:.1f} s ({done.events / elapsed:,.0f}/s)"
         click.echo(f"published  {rate}{up_to}; {sum(summary.rejected.values())} rejected")
         if done.was_stopped:
-            on = f" --since {_utc(done.last)}" if done.last else ""
-            click.echo(f"stopped; go on with the same command and{on or ' the same options'}", err=True)
+            on = f"go on with the same command and --since {_utc(done.last)}" if done.last else "nothing was sent"
+            click.echo(f"stopped; {on}", err=True)
             raise KeyboardInterrupt
 
 
