@@ -13,6 +13,7 @@ from stream.cli.imports import import_
 from stream.cli.options import CommandError
 from stream.cli.plot import plot
 from stream.cli.policy import policy
+from stream.cli.rebuild import rebuild
 from stream.cli.reconcile import reconcile
 from stream.cli.replay import replay
 from stream.cli.report import report
@@ -72,6 +73,7 @@ _COMMANDS = (
     simulate,
     import_,
     replay,
+    rebuild,
     what_if,
     plot,
     explain,

@@ -54,8 +54,8 @@ def explain(
 ) -> None:
     """Explain one shipment: its verdict, the rule and the checks behind it, when it changed and by which event.
 
-    FILE is history as for `vtr replay`: one event per line, .gz and .zst are unpacked, `-` is standard input. Give the
-    settings that the replay has, and the explanation is of what it counts.
+    FILE is history as for `vtr replay`: NDJSON, CSV or Parquet, a folder of such files, or `-` for standard input. Give
+    the settings that the replay has, and the explanation is of what it counts.
 
     Without FILE it is about a running deployment (--broker, --group; give the rules' settings as its workers have
     them). That keeps only the latest fact of each kind, so earlier versions are not in the timeline. It is only read.

@@ -116,6 +116,19 @@ class Size(click.ParamType):
         return size
 
 
+processes_option = click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    help="How many share the sellers between them; the result is the same.  [default: one for each core]",
+)
+
+memory_option = click.option(
+    "--memory",
+    type=Size(),
+    help="For sorting; more events than fit are sorted on disk (in TMPDIR, else /var/tmp). The shipments of the last "
+    "weeks come on top.  [default: half of what is available]",
+)
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 

@@ -79,7 +79,7 @@ class Pace:
         else:
             step = "reading"
             done = sum(numbers[Reading.EVENTS] for numbers in meters)
-            read = sum(numbers[Reading.BYTES] for numbers in meters) / len(meters)
+            read = sum(numbers[Reading.SIZE] for numbers in meters) / len(meters)
             share = min(1.0, read / self._size) if self._size else None
         rate, left = self._rate(step, share, done)
         return Standing(step, share, int(done), rate, at, left)

@@ -62,8 +62,8 @@ def report(
     The list is complete: it has as many shipments as the seller's metric has defects.
 
     It is about a running deployment (--broker, --group), which is only read; give the rules' settings as its workers
-    have them. With --history it is about files as for `vtr replay`: one event per line, .gz and .zst are unpacked, `-`
-    is standard input.
+    have them. With --history it is about files as for `vtr replay`: NDJSON, CSV or Parquet, folders of such files, or
+    `-` for standard input.
 
     \b
     Examples:

@@ -75,10 +75,10 @@ def form_of(path: str) -> Form | None:
     return next((form for suffix, form in SUFFIXES.items() if name.endswith(suffix)), None)
 
 
-def size_of(files: Iterable[HistoryFile]) -> int | None:
-    """Bytes of the files as they are on disk; None where standard input is among them, or not all can be asked."""
+def size_of(paths: Iterable[str]) -> int | None:
+    """Bytes of files as they are on disk; None where standard input is among them, or not all can be asked."""
     try:
-        return sum(Path(file.path).stat().st_size for file in files)
+        return sum(Path(path).stat().st_size for path in paths)
     except OSError:
         return None
 

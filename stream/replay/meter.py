@@ -12,8 +12,8 @@ class Reading(IntEnum):
 
     IS_PLAYING = 0
     """1 once all has been read and sorted, and events happen."""
-    BYTES = 1
-    """Of the files as they are on disk."""
+    SIZE = 1
+    """Read so far: bytes of files as they are on disk, records of topics."""
     EVENTS = 2
     """Read."""
     TOTAL = 3
@@ -47,18 +47,18 @@ class Meter:
     def __init__(self, numbers: Numbers | None = None, tick: Callable[[], None] = lambda: None) -> None:
         self._numbers = new_numbers() if numbers is None else numbers
         self._tick = tick
-        self._earlier_files = 0
+        self._earlier = 0
         self._played = self._tell_at = 0
 
     def read(self, position: int, events: int) -> None:
-        """So many more events were read, up to this byte of the file."""
-        self._numbers[Reading.BYTES] = self._earlier_files + position
+        """So many more events were read, up to this byte of the file, or with so many records of topics."""
+        self._numbers[Reading.SIZE] = self._earlier + position
         self._numbers[Reading.EVENTS] += events
         self._tick()
 
-    def end_file(self) -> None:
-        """The next bytes are those of another file."""
-        self._earlier_files = int(self._numbers[Reading.BYTES])
+    def end_source(self) -> None:
+        """What is read next is of another file, or of topics."""
+        self._earlier = int(self._numbers[Reading.SIZE])
 
     def sorted(self) -> None:
         """Some step of the sorting is done."""

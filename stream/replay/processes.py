@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
+from stream.kafka import BrokerError
 from stream.replay.checkpoint import Checkpoint
 from stream.replay.errors import ReplayError, SourceError, WorkFileError
-from stream.replay.files import STDIN, HistoryFile, find_files
 from stream.replay.memory import memory_for_sorting
 from stream.replay.meter import Meter, Numbers, new_numbers, shared_numbers
 from stream.replay.rejects import join_rejects
@@ -23,6 +23,7 @@ from stream.replay.run import History
 from stream.replay.share import WHOLE, Share
 from stream.replay.share_state import ShareState
 from stream.replay.sorting import temporary_folder
+from stream.replay.sources import FoundSources, Source, find_sources
 from stream.replay.summary import Replay, joined
 from stream.settings import Settings, SettingsError
 
@@ -45,7 +46,7 @@ CHECKPOINT_SECONDS = 30.0
 class _Part(NamedTuple):
     """What a process is to read, and where it keeps what."""
 
-    files: list[HistoryFile]
+    found: FoundSources
     as_of: datetime | None
     share: Share
     memory: int
@@ -55,7 +56,7 @@ class _Part(NamedTuple):
     def history(self, meter: Meter) -> History:
         """The first half."""
         return History(
-            self.files,
+            self.found.sources,
             self.as_of,
             self.share,
             memory=self.memory,
@@ -66,7 +67,7 @@ class _Part(NamedTuple):
 
 
 def replay(
-    files: Sequence[str | HistoryFile],
+    sources: Sequence[str | Source],
     settings: Settings,
     *,
     as_of: datetime | None = None,
@@ -78,13 +79,13 @@ def replay(
     hash_state: bool = False,
     show: Show | None = None,
 ) -> Replay:
-    """Replay history files up to ``as_of`` (UTC-aware; default: the last event's time).
+    """Replay history files, or what topics hold, up to ``as_of`` (UTC-aware; default: the last event's time).
 
     Events are applied in order of their versions, time passes at the end of every minute that has events and at every
     full hour. Several processes give the same result as one. With a ``checkpoint`` the replay goes on where it was
     interrupted. For the rest, and for what is raised, see :func:`in_shares`.
     """
-    found = find_files(files).files
+    found = find_sources(sources)
     parts = in_shares(
         found,
         as_of,
@@ -96,11 +97,11 @@ def replay(
         checkpoint_seconds=checkpoint_seconds,
         show=show,
     )
-    return joined(parts, found)
+    return joined(parts, found.paths)
 
 
 def in_shares(
-    files: Sequence[HistoryFile],
+    found: FoundSources,
     as_of: datetime | None,
     processes: int,
     play: Play[T],
@@ -115,10 +116,10 @@ def in_shares(
     each. Then it is called in them, so it and what it gives can be pickled. Standard input is read by one.
 
     Sorting takes ``memory`` bytes in all (default: by what is available) and then the disk. Lines that are no events
-    are written to ``rejects``. Raises :class:`~stream.replay.errors.ReplayError` and
-    :class:`~stream.settings.SettingsError`.
+    are written to ``rejects``. Raises :class:`~stream.replay.errors.ReplayError`,
+    :class:`~stream.settings.SettingsError`, and :class:`~stream.kafka.BrokerError` for topics.
     """
-    if any(file.path == STDIN for file in files):
+    if found.has_stdin:
         processes = 1
     memory = (memory_for_sorting() if memory is None else memory) // processes
     with ExitStack() as stack:
@@ -130,7 +131,7 @@ def in_shares(
             share = WHOLE if processes == 1 else Share(number, processes)
             state = None if checkpoint is None else ShareState(checkpoint.share(number), checkpoint_seconds)
             own_rejects = state.rejects if state is not None else folder and folder / str(number)
-            parts.append(_Part(list(files), as_of, share, memory, own_rejects, state))
+            parts.append(_Part(found, as_of, share, memory, own_rejects, state))
         results = [_alone(parts[0], play, show)] if processes == 1 else _together(parts, play, show)
         if rejects is not None:
             _join_rejects(parts, rejects)
@@ -235,7 +236,7 @@ def _play(link: Connection, part: _Part, play: Play[object], numbers: Numbers, p
             while not link.poll(ORPHAN_SECONDS):
                 go_on()
             link.send(play(history, link.recv()))
-    except (ReplayError, SettingsError) as error:
+    except (ReplayError, BrokerError, SettingsError) as error:
         link.send(error)
     except (KeyboardInterrupt, EOFError, BrokenPipeError):
         pass  # the one that waits for it has been told too, or is no more
@@ -243,6 +244,6 @@ def _play(link: Connection, part: _Part, play: Play[object], numbers: Numbers, p
 
 def _join_rejects(parts: Sequence[_Part], out: BinaryIO) -> None:
     try:
-        join_rejects([part.rejects for part in parts if part.rejects], [f.path for f in parts[0].files], out)
+        join_rejects([part.rejects for part in parts if part.rejects], parts[0].found.paths, out)
     except OSError as error:
         raise WorkFileError(f"cannot write {out.name}: {error.strerror}") from error

@@ -13,7 +13,10 @@ from stream.events import Rejection
 
 
 class RejectedLine(NamedTuple):
-    """A line or row that is no usable event; they count from 1. ``raw`` is what stood there."""
+    """A line or row that is no usable event; they count from 1. ``raw`` is what stood there.
+
+    Of a record of a topic ``file`` is ``TOPIC/PARTITION:OFFSET``, and ``line`` is 0.
+    """
 
     file: str
     line: int
@@ -46,13 +49,14 @@ def reject_lines(rejected: Iterable[RejectedLine]) -> Iterator[bytes]:
         yield _encode(_Reject(file, line, rejection.code, rejection.message, text, packed)) + b"\n"
 
 
-def join_rejects(parts: Sequence[Path], files: Sequence[str], out: BinaryIO) -> None:
-    """Write what the shares of the sellers rejected in the order of the files and of their lines."""
-    places = {file: place for place, file in enumerate(files)}
+def join_rejects(parts: Sequence[Path], paths: Sequence[str], out: BinaryIO) -> None:
+    """Write what the shares of the sellers rejected in the order of the files and of their lines; then that of topics,
+    in the order in which each share got it."""
+    places = {path: place for place, path in enumerate(paths)}
 
     def place(line: bytes) -> tuple[int, int]:
         reject = _decode(line)
-        return places[reject.file], reject.line
+        return places.get(reject.file, len(places)), reject.line
 
     opened = [part.open("rb") for part in parts]
     try:

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from msgspec.structs import replace
 
 from stream.replay.errors import WorkFileError
-from stream.replay.files import HistoryFile
 from stream.replay.memory import memory_for_sorting
 from stream.replay.meter import Meter
 from stream.replay.player import Player, play
@@ -17,9 +17,10 @@ from stream.replay.resumable import ResumablePlayer
 from stream.replay.share import WHOLE, Share
 from stream.replay.share_state import ShareState
 from stream.replay.sorting import SortedEvents
-from stream.replay.source import usable_events
+from stream.replay.sources import Source, usable_events
 from stream.replay.summary import Replay, Summary, hash_of
 from stream.settings import Settings
+from stream.shipment import EPOCH
 
 
 class History:
@@ -27,12 +28,12 @@ class History:
 
     ``memory`` is the bytes it may take for sorting (default: by what is available). Rejected lines are written to
     ``rejects``. With ``state`` it goes on where an earlier run was, and keeps there how far it is. Raises
-    :class:`~stream.replay.errors.ReplayError`.
+    :class:`~stream.replay.errors.ReplayError`, and :class:`~stream.kafka.BrokerError` for topics.
     """
 
     def __init__(
         self,
-        files: Iterable[str | HistoryFile],
+        sources: Iterable[str | Source],
         as_of: datetime | None,
         share: Share = WHOLE,
         *,
@@ -55,7 +56,7 @@ class History:
         except OSError as error:
             raise WorkFileError(f"cannot write {rejects}: {error.strerror}") from error
         try:
-            usable = usable_events(files, self._summary, as_of, share, rejects=out, meter=self._meter)
+            usable = usable_events(sources, self._summary, as_of, share, rejects=out, meter=self._meter)
             self._events = SortedEvents(usable, memory, folder, self._meter)
         finally:
             if out is not None:
@@ -86,6 +87,24 @@ class History:
             events = self._events.in_order(min(player.engine.as_of for player in players))
             play(chain.from_iterable(events), players, end, self._meter)
         return [_finished(player, end, self._summary) for player in players]
+
+
+def read_sorted(
+    sources: Iterable[str | Source],
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    memory: int | None = None,
+    rejects: BinaryIO | None = None,
+) -> tuple[SortedEvents, Summary]:
+    """The events of history files and topics in the order of their versions, those from ``since`` on and before
+    ``until``, to be closed. Takes and raises what :class:`History` does."""
+    summary = Summary()
+    usable = usable_events(sources, summary, None, rejects=rejects)
+    if since is not None or until is not None:
+        start, end = since or EPOCH, until or datetime.max.replace(tzinfo=UTC)
+        usable = ([event for event in events if start <= event.event_time < end] for events in usable)
+    return SortedEvents(usable, memory_for_sorting() if memory is None else memory), summary
 
 
 def _finished(player: Player, end: datetime | None, read: Summary) -> Replay:

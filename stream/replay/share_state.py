@@ -43,6 +43,7 @@ _LENGTH = struct.Struct("<I")
 class _Sorted(Struct):
     runs: list[str]
     count: int
+    first: datetime | None
     last: datetime | None
     events: int
     after_as_of: int
@@ -92,7 +93,14 @@ class ShareState:
         names = [Path(str(file.name)).name for file in events.runs]
         rejected = dict(summary.rejected)
         said = _Sorted(
-            names, events.count, events.last, summary.events, summary.after_as_of, rejected, summary.examples
+            names,
+            events.count,
+            events.first,
+            events.last,
+            summary.events,
+            summary.after_as_of,
+            rejected,
+            summary.examples,
         )
         try:
             for file in events.runs:
@@ -119,7 +127,7 @@ class ShareState:
             rejected=Counter(said.rejected),
             examples=said.examples,
         )
-        return SortedEvents.of_runs(files, said.count, said.last), summary
+        return SortedEvents.of_runs(files, said.count, said.first, said.last), summary
 
     # --- State -------------------------------------------------------------------------------------------------------
 

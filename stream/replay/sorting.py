@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,8 +52,10 @@ class SortedEvents:
         self._held: list[Event] = []
         self._made = 0
         self.count = 0
+        self.first: datetime | None = None
+        """The time of the first event."""
         self.last: datetime | None = None
-        """The time of the last event."""
+        """That of the last one."""
         try:
             self._sort(events, memory)
         except BaseException:
@@ -74,16 +77,21 @@ class SortedEvents:
             self._spill()
         else:
             self._held.sort(key=version_of)
-            self._note_last()
+            self._note_ends()
 
     @classmethod
-    def of_runs(cls, files: Iterable[BinaryIO], count: int, last: datetime | None) -> "SortedEvents":
+    def of_runs(
+        cls, files: Iterable[BinaryIO], count: int, first: datetime | None, last: datetime | None
+    ) -> "SortedEvents":
         """The events of runs that an earlier replay has left."""
         events = cls((), 0)
         events._levels = [list(files)]
         events.count = count
-        events.last = last
+        events.first, events.last = first, last
         return events
+
+    def __iter__(self) -> Iterator[Event]:
+        return chain.from_iterable(self.in_order())
 
     def in_order(self, since: datetime = EPOCH) -> Iterator[list[Event]]:
         """The events from ``since`` on, some at a time. Raises :class:`~stream.replay.errors.WorkFileError`."""
@@ -109,13 +117,16 @@ class SortedEvents:
             with suppress(OSError):
                 file.close()
 
-    def _note_last(self) -> None:
-        if self._held and (self.last is None or self._held[-1].event_time > self.last):
-            self.last = self._held[-1].event_time
+    def _note_ends(self) -> None:
+        """Of what is held and sorted."""
+        if self._held:
+            first, last = self._held[0].event_time, self._held[-1].event_time
+            self.first = first if self.first is None else min(self.first, first)
+            self.last = last if self.last is None else max(self.last, last)
 
     def _spill(self) -> None:
         self._held.sort(key=version_of)
-        self._note_last()
+        self._note_ends()
         if self._held:
             self._add(0, cut(self._held, self._block))
         self._held = []

@@ -8,7 +8,6 @@ from hashlib import blake2b
 from msgspec import Struct, field
 
 from stream.records import Alert, Metric, encode, encode_key
-from stream.replay.files import HistoryFile
 from stream.replay.rejects import RejectedLine
 from stream.shipment import Shipment, ShipmentId
 from stream.state.rows import pack, shipment_key
@@ -117,8 +116,9 @@ def hash_of(shipments: Iterable[tuple[ShipmentId, Shipment]]) -> int:
     return _added(total)
 
 
-def joined(parts: Sequence[Replay], files: Sequence[HistoryFile]) -> Replay:
-    """What one process would have given of these files. No two parts speak of the same seller."""
+def joined(parts: Sequence[Replay], paths: Sequence[str]) -> Replay:
+    """What one process would have given of files with these paths, and of topics. No two parts speak of the same
+    seller."""
     if len(parts) == 1:
         return parts[0]
     hashes = [part.shipments for part in parts if part.shipments is not None]
@@ -126,7 +126,7 @@ def joined(parts: Sequence[Replay], files: Sequence[HistoryFile]) -> Replay:
         as_of=parts[0].as_of,
         metrics=sorted((each for part in parts for each in part.metrics), key=lambda each: encode_key(each.scope)),
         alerts=sorted((a for part in parts for a in part.alerts), key=lambda a: (a.since, encode_key(a.scope))),
-        summary=_joined_summary([part.summary for part in parts], files),
+        summary=_joined_summary([part.summary for part in parts], paths),
         shipments=_added(*hashes) if hashes else None,
     )
 
@@ -136,11 +136,12 @@ def _added(*sums: int) -> int:
     return sum(sums) % (1 << 8 * HASH_BYTES)
 
 
-def _joined_summary(summaries: Sequence[Summary], files: Iterable[HistoryFile]) -> Summary:
-    places = {file.path: place for place, file in enumerate(files)}
+def _joined_summary(summaries: Sequence[Summary], paths: Iterable[str]) -> Summary:
+    places = {path: place for place, path in enumerate(paths)}
     examples = sorted(
         (example for summary in summaries for example in summary.examples),
-        key=lambda example: (places[example.file], example.line),
+        # A place in a topic is no file, and has no line.
+        key=lambda example: (places.get(example.file, len(places)), example.line, example.file),
     )
     none: Counter[str] = Counter()
     return Summary(

@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 from stream.replay.errors import CheckpointError
 from stream.replay.files import STDIN, HistoryFile
 from stream.replay.player import REPLAY_SETTINGS
+from stream.replay.sources import Source
 from stream.settings import Settings
 
 
@@ -34,7 +35,7 @@ class Terms(Struct, frozen=True):
     files: list[_File]
 
     @classmethod
-    def of(cls, files: Sequence[HistoryFile], settings: Settings, as_of: datetime | None, processes: int) -> "Terms":
+    def of(cls, sources: Sequence[Source], settings: Settings, as_of: datetime | None, processes: int) -> "Terms":
         """The terms of a replay. Raises :class:`~stream.replay.errors.CheckpointError`."""
         values = {name: value for name, value in asdict(settings).items() if name in REPLAY_SETTINGS}
         named = {name: values[name] for name in ("policy_file", "rates_file") if values[name] is not None}
@@ -45,7 +46,7 @@ class Terms(Struct, frozen=True):
                 rule_files={name: sha256(Path(file).read_bytes()).hexdigest() for name, file in named.items()},
                 as_of=as_of,
                 processes=processes,
-                files=[_file(file) for file in files],
+                files=[_file(source) for source in sources],
             )
         except OSError as error:
             raise CheckpointError(f"cannot read {error.filename}: {error.strerror}") from error
@@ -74,7 +75,9 @@ class Terms(Struct, frozen=True):
         return None
 
 
-def _file(file: HistoryFile) -> _File:
+def _file(file: Source) -> _File:
+    if not isinstance(file, HistoryFile):
+        raise CheckpointError("a replay of topics cannot go on later: give files, or no --checkpoint")
     if file.path == STDIN:
         raise CheckpointError("a replay of standard input cannot go on later: give files, or no --checkpoint")
     facts = Path(file.path).stat()

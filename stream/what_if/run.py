@@ -9,7 +9,7 @@ from typing import NamedTuple
 from stream.engine.scope import rate
 from stream.policy import RulesPolicy
 from stream.records import AlertType, Counts, Metric, Scope, Status, encode_key
-from stream.replay import HistoryFile, Replay, find_files
+from stream.replay import Replay, Source, find_sources
 from stream.replay.player import Player
 from stream.replay.processes import Show, in_shares
 from stream.replay.run import History
@@ -34,7 +34,7 @@ class Replays(NamedTuple):
 
 
 def what_if(
-    files: Sequence[str | HistoryFile],
+    sources: Sequence[str | Source],
     baseline: Settings,
     variants: Sequence[Variant],
     *,
@@ -52,9 +52,9 @@ def what_if(
     settings = [baseline, *(variant.applied(baseline) for variant in variants)]
     for each in settings:
         RulesPolicy.of(each)  # rules that cannot be used are better told before the history is read than after
-    found = find_files(files).files
+    found = find_sources(sources)
     parts = in_shares(found, as_of, processes, partial(_replayed, settings), memory=memory, show=show)
-    replays = [joined(each, found) for each in zip(*(part.replays for part in parts), strict=True)]
+    replays = [joined(each, found.paths) for each in zip(*(part.replays for part in parts), strict=True)]
     verdicts = [merged(each) for each in zip(*(part.verdicts for part in parts), strict=True)]
     ours, *theirs = replays
     comparisons = [

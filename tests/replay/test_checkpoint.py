@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from stream.replay import Replay, find_files, meter, replay
+from stream.replay import Replay, find_sources, meter, replay
 from stream.replay.checkpoint import Checkpoint
 from stream.replay.meter import Numbers, Reading
 from stream.replay.terms import Terms
@@ -42,7 +42,7 @@ class Stop:
 
 def attempt(folder: Path, files: list[str], settings: Settings, stop: Stop) -> Replay | None:
     """Replay, or go on with it; None when it was interrupted."""
-    found = find_files(files).files
+    found = find_sources(files).sources
     terms = Terms.of(found, settings, None, 1)
     if folder.exists():
         checkpoint, begun = Checkpoint.resume(folder)
@@ -171,7 +171,7 @@ def interrupted(tmp_path: Path) -> tuple[str, str]:
     (tmp_path / "rules.toml").write_text(REUSE)
     settings = Settings(policy_file=str(tmp_path / "rules.toml"), min_counted=5)
     folder = tmp_path / "checkpoint"
-    Checkpoint.begin(folder, Terms.of(find_files([file]).files, settings, None, 2)).close()
+    Checkpoint.begin(folder, Terms.of(find_sources([file]).sources, settings, None, 2)).close()
     return file, str(folder)
 
 

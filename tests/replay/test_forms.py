@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from stream.events import Event, Money, OrderShipped, TrackingUploaded, decode
-from stream.replay import Form, SourceError, find_files
+from stream.replay import Form, SourceError
 from stream.replay.csv_rows import LONGEST_ROW
-from stream.replay.files import HistoryFile
+from stream.replay.file_events import read_file
+from stream.replay.files import HistoryFile, find_files
 from stream.replay.rejects import RejectedLine
-from stream.replay.source import read_events
 from tests.command import vtr
 from tests.replay.histories import COLUMNS, flat, to_csv, write
 
@@ -40,7 +40,8 @@ ROW = "order-shipped,e1,2026-09-01T00:00:00Z,A,o1,DE,2026-09-01T00:00:00Z,,\n"
 
 def read(path: str | HistoryFile) -> tuple[list[Event], list[RejectedLine]]:
     rejected: list[RejectedLine] = []
-    events = [event for some in read_events(path, LATEST, rejected) for event in some]
+    (file,) = find_files([path]).files
+    events = [event for some in read_file(file, LATEST, rejected) for event in some]
     return events, rejected
 
 

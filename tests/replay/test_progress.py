@@ -10,9 +10,8 @@ import pytest
 
 from stream.cli import progress as cli_progress
 from stream.cli.progress import Pace, ReplayProgress, duration_text
-from stream.replay import find_files, replay
+from stream.replay import find_sources, replay
 from stream.replay import meter as meter_of_replay
-from stream.replay.files import size_of
 from stream.replay.meter import Meter, Numbers, Reading, new_numbers
 from stream.settings import Settings
 from tests.command import vtr
@@ -45,7 +44,7 @@ def test_pace_is_that_of_all_processes_together(monkeypatch: pytest.MonkeyPatch)
     for meter in meters:
         meter.read(200, 50)
     assert str(pace.standing(two)) == "reading 20%: 100 events, 50/s, 0:08 left of this step"
-    meters[0].end_file()
+    meters[0].end_source()
     meters[0].read(800, 350)
     meters[0].play(450)
     meters[0].played(10, AT)
@@ -60,7 +59,7 @@ def test_pace_is_that_of_all_processes_together(monkeypatch: pytest.MonkeyPatch)
 
 def test_where_nobody_knows_how_much_there_is_nothing_is_said_of_it() -> None:
     clock = Clock()
-    pace = Pace(size_of(find_files(["-"]).files), clock)
+    pace = Pace(find_sources(["-"]).size, clock)
     numbers = new_numbers()
     pace.standing([numbers])
     Meter(numbers).read(0, 30)
@@ -122,7 +121,7 @@ def test_a_replay_tells_both_steps_to_their_ends(tmp_path: Path) -> None:
     shown: list[list[float]] = []
     result = replay(files, Settings(), show=lambda meters: shown.append(list(meters[0])))
     reading = [each for each in shown if not each[Reading.IS_PLAYING]]
-    assert reading[-1][Reading.BYTES] == size_of(find_files(files).files)
+    assert reading[-1][Reading.SIZE] == find_sources(files).size
     assert reading[-1][Reading.EVENTS] == result.summary.events
     assert shown[-1][Reading.TOTAL] == result.summary.events
     assert result.as_of is not None
