@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from msgspec import Struct
@@ -85,6 +84,9 @@ def _file(file: Source) -> _File:
 
 
 def _version() -> str:
+    # Every command would take longer to start.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("vtr-stream")
     except PackageNotFoundError:  # run from its sources

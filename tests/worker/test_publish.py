@@ -1,6 +1,7 @@
 """``vtr replay --into``: events go where their producers would have sent them, and may go there twice."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -27,6 +28,7 @@ from stream.settings import Settings
 from stream.topics import create_topics
 from tests.brokers import Broker, running
 from tests.environment import as_environment
+from tests.replay.histories import write
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment, Input
 from tests.worker.expected import MEMORYLESS, metrics_are_as_computed
@@ -94,18 +96,22 @@ def lines(records: list[Input]) -> bytes:
 
 
 async def test_events_go_where_their_producers_send_them(broker: Broker, deploy: Deploy, tmp_path: Path) -> None:
-    """From a file, and on from there to another cluster."""
+    """From a folder, sorted on disk, and on from there to another cluster."""
     deployment = await deploy(partitions=3)
     settings = deployment.settings
-    history = lines(simulated(settings, 5000, sellers=20))
-    file = tmp_path / "history.ndjson"
-    file.write_bytes(b"{broken\n" + history)
+    history = lines(simulated(settings, 5000, sellers=20)).splitlines()
+    folder = tmp_path / "history"
+    file = write(folder, "a.ndjson.gz", [b"{broken", *history[::2]])
+    write(folder, "b.csv", history[1::2])
+    rejects = tmp_path / "rejects.ndjson"
     await keep_forever(broker, settings)
-    code, output = await said(await vtr(settings, "replay", str(file), "--into", settings.broker))
+    less = ("--memory", "500KB", "--rejects", str(rejects))
+    code, output = await said(await vtr(settings, "replay", str(folder), "--into", settings.broker, *less))
     assert code == 0, output
     assert f"{file}:1: malformed_json" in output
+    assert json.loads(rejects.read_bytes())["raw"] == "{broken"
     assert re.search(r"^published  5000 of 5000 events in .*, up to 20.*Z; 1 rejected$", output, re.MULTILINE)
-    expected = list((await asyncio.to_thread(read_sorted, [str(file)]))[0])
+    expected = list((await asyncio.to_thread(read_sorted, [str(folder)]))[0])
     assert list(map(encode, await in_topics(deployment))) == list(map(encode, expected))
 
     with running("embedded") as other:

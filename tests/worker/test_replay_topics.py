@@ -1,10 +1,12 @@
 """``vtr replay --from-topics``: what is in the topics, as a file of it would say it, and nothing is touched."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -35,8 +37,10 @@ def said(result: Replay) -> tuple[object, ...]:
     )
 
 
-async def replayed(sources: Sequence[str | Source], settings: Settings, processes: int = 1) -> Replay:
-    return await asyncio.to_thread(replay, sources, settings, processes=processes)
+async def replayed(
+    sources: Sequence[str | Source], settings: Settings, processes: int = 1, rejects: BinaryIO | None = None
+) -> Replay:
+    return await asyncio.to_thread(replay, sources, settings, processes=processes, rejects=rejects)
 
 
 async def as_lines(deployment: Deployment, history: TopicHistory) -> bytes:
@@ -133,13 +137,19 @@ async def test_what_a_worker_would_reject_is_rejected_with_its_place(deploy: Dep
     await deployment.send([bad[0], shipped, *bad[1:]])
     history = await find_topic_history(settings)
     for processes in (1, 2):
-        summary = (await replayed([history], settings, processes)).summary
+        rejects = BytesIO()
+        summary = (await replayed([history], settings, processes, rejects)).summary
         assert (summary.events, summary.accepted) == (5, 1)
         assert {(line.file, line.line, line.rejection.code.value) for line in summary.examples} == {
             (f"{shipped.topic}/0:0", 0, "malformed_json"),
             (f"{shipped.topic}/0:2", 0, "key_mismatch"),
             (f"{shipped.topic}/0:3", 0, "future_event"),
             (f"{shipped.topic}/0:4", 0, "empty_value"),
+        }
+        written = [json.loads(line) for line in rejects.getvalue().splitlines()]
+        assert {each["file"]: each["raw"] for each in written} == {
+            f"{shipped.topic}/0:{offset}": (value or b"").decode()
+            for offset, value in ((0, b"{"), (2, shipped.value), (3, ahead.value), (4, None))
         }
 
 
