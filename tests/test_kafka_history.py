@@ -25,6 +25,8 @@ TOPICS = ["--from-topics", "--broker", REFUSED]
         (["/dev/null", "--into", REFUSED, "--speed", "0"], "'0' is neither max nor a number", 2),
         (["/dev/null", "--into", REFUSED, "--speed", "nan"], "'nan' is neither max nor a number", 2),
         (["/dev/null", "--into", REFUSED, "--alerts", "-"], "do not go with it", 2),
+        (["/dev/null", "--into", REFUSED, "--json"], "do not go with it", 2),
+        (["/dev/null", "--into", REFUSED, "--checkpoint", "FOLDER"], "do not go with it", 2),
         (["/dev/null", "--into", "http://x"], "'http://x' is no address", 2),
     ],
 )

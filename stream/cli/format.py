@@ -1,6 +1,7 @@
 """How people read metrics and alerts on a terminal."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from stream.records import Alert, Metric, Scope
 from stream.replay import Summary
@@ -41,6 +42,11 @@ def metric_text(metric: Metric) -> str:
         f"pending {live.pending:<4,} allowance {metric.allowance:<5,} "
         f"official {rate_text(official.vtr):>7} of {official.counted:,}"
     )
+
+
+def utc_text(instant: datetime) -> str:
+    """``2026-11-01T12:00:00Z``, to be given to a command again."""
+    return instant.isoformat().replace("+00:00", "Z")
 
 
 def shortened(text: str, width: int) -> str:

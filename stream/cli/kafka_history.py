@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import click
 from msgspec import Struct
 
-from stream.cli.format import unused_lines
+from stream.cli.format import unused_lines, utc_text
 from stream.cli.options import Instant
 from stream.cli.output import Output
 from stream.kafka import TopicPartition
@@ -162,7 +162,7 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
                     asyncio.run(check_age(self.into, settings, events.first))
                 done = self._send(self.into, events, settings, summary.rejected.total())
         if done.was_stopped:
-            on = f"go on with the same command and --since {_utc(done.last)}" if done.last else "nothing was sent"
+            on = f"go on with the same command and --since {utc_text(done.last)}" if done.last else "nothing was sent"
             click.echo(f"stopped; {on}", err=True)
             raise KeyboardInterrupt
 
@@ -173,21 +173,17 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
             nonlocal told
             if time.perf_counter() - told > TELL_EVERY and published.last:
                 told = time.perf_counter()
-                how_far = f"{published.events} of {events.count} events, up to {_utc(published.last)}"
+                how_far = f"{published.events} of {events.count} events, up to {utc_text(published.last)}"
                 click.echo(f"so far     {how_far}", err=True)
 
         done = asyncio.run(publish(events, broker, settings, speed=self.speed, tell=tell))
         elapsed = time.perf_counter() - started
         for kind, count in sorted(done.left_out.items()):
             click.echo(f"left out   {count} {kind}: the settings name no topic for them", err=True)
-        up_to = f", up to {_utc(done.last)}" if done.last else ""
+        up_to = f", up to {utc_text(done.last)}" if done.last else ""
         rate = f"{done.events} of {events.count} events in {elapsed:.1f} s ({done.events / elapsed:,.0f}/s)"
         click.echo(f"published  {rate}{up_to}; {rejected} rejected")
         return done
-
-
-def _utc(instant: datetime) -> str:
-    return instant.isoformat().replace("+00:00", "Z")
 
 
 _OPTIONS = (

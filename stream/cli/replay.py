@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from stream.cli.format import left_out_lines, metric_text, unused_lines
+from stream.cli.format import left_out_lines, metric_text, unused_lines, utc_text
 from stream.cli.kafka_history import KafkaHistory, kafka_options
 from stream.cli.options import CommandError, Instant, memory_option, processes_option, settings_options
 from stream.cli.output import STDOUT, Output, cleaning_up
@@ -192,7 +192,7 @@ def _summary(result: Replay, comparison: Comparison, elapsed: float) -> str:
     rejected = f"{comparison.rejected} rejected"
     lines = [
         f"{speed}: {summary.accepted} accepted, {rejected}, {summary.after_as_of} after the end",
-        f"as of   {result.as_of.isoformat().replace('+00:00', 'Z') if result.as_of else '—'}",
+        f"as of   {utc_text(result.as_of) if result.as_of else '—'}",
         f"scopes  {summary.scopes}",
         f"alerts  {alerts}",
         f"compare {comparison}",

@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from stream.replay import Replay, find_sources, meter, replay
+from stream.replay import CheckpointError, HistoryFile, Replay, Source, TopicHistory, find_sources, meter, replay
 from stream.replay.checkpoint import Checkpoint
 from stream.replay.meter import Numbers, Reading
 from stream.replay.terms import Terms
@@ -215,6 +215,15 @@ def test_a_folder_that_is_not_as_it_must_be_is_named(interrupted: tuple[str, str
     assert "terms.json is damaged" in error("--checkpoint", folder, "--resume")
     done = vtr("replay", "-", "--checkpoint", str(tmp_path / "new"))
     assert done.stderr.startswith(b"vtr: a replay of standard input cannot go on later")
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [(HistoryFile("-", None), "standard input"), (TopicHistory("kafka://127.0.0.1:1", ()), "topics")],
+)
+def test_what_may_not_be_there_again_has_no_checkpoint(source: Source, what: str) -> None:
+    with pytest.raises(CheckpointError, match=f"a replay of {what} cannot go on later: give files"):
+        Terms.of([source], SETTINGS, None, 1)
 
 
 def test_two_replays_do_not_share_a_folder(interrupted: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
