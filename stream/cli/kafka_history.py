@@ -153,14 +153,14 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
         out = None if rejects is None else rejects.file
         with no_collection():
             events, summary = read_sorted(sources, self.since, self.until, memory=memory, rejects=out)
-            with closing(events):
-                for line in unused_lines(summary):
-                    click.echo(line, err=True)
-                if rejects is not None:
-                    rejects.complete()
-                if events.first is not None and not self.allow_old:
-                    asyncio.run(check_age(self.into, settings, events.first))
-                done = self._send(self.into, events, settings, summary.rejected.total())
+        with closing(events):
+            for line in unused_lines(summary):
+                click.echo(line, err=True)
+            if rejects is not None:
+                rejects.complete()
+            if events.first is not None and not self.allow_old:
+                asyncio.run(check_age(self.into, settings, events.first))
+            done = self._send(self.into, events, settings, summary.rejected.total())
         if done.was_stopped:
             on = f"go on with the same command and --since {utc_text(done.last)}" if done.last else "nothing was sent"
             click.echo(f"stopped; {on}", err=True)

@@ -144,7 +144,8 @@ def replay(
                 checkpoint.remove()
     except (KeyboardInterrupt, SystemExit):
         if not kafka.into:
-            click.echo(f"vtr: interrupted; {_how_to_go_on(checkpoint_folder)}", err=True)
+            how_to_go_on = "" if found.may_be_gone else f"; {_how_to_go_on(checkpoint_folder)}"
+            click.echo(f"vtr: interrupted{how_to_go_on}", err=True)
         raise
     for line in unused_lines(result.summary):
         click.echo(line, err=True)

@@ -55,8 +55,8 @@ def rebuild(
 
     Its topics exist and are empty, and no worker of it runs yet; others may run on, and records may come meanwhile: the
     topics are read to the ends that they have at the start, and there the group's workers begin. ``previous_alerts`` is
-    the alert topic of the deployment that this one follows. Sorting takes
-    ``memory`` bytes (default: by what is available) and then the disk. What was read is counted in ``summary``.
+    the alert topic of the deployment that this one follows. Sorting takes ``memory`` bytes (default: by what is
+    available) and then the disk. What was read is counted in ``summary``.
 
     Raises :class:`~stream.kafka.BrokerError` and its :class:`~stream.topics.TopicError`,
     :class:`~stream.replay.errors.ReplayError` and :class:`~stream.settings.SettingsError`.

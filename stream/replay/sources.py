@@ -29,6 +29,11 @@ class FoundSources(NamedTuple):
         return STDIN in self.paths
 
     @property
+    def may_be_gone(self) -> bool:
+        """Whether some may not be there a second time, so that a replay of them cannot go on later."""
+        return self.has_stdin or any(isinstance(source, TopicHistory) for source in self.sources)
+
+    @property
     def paths(self) -> list[str]:
         """Of the files."""
         return [source.path for source in self.sources if isinstance(source, HistoryFile)]

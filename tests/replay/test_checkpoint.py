@@ -217,6 +217,18 @@ def test_a_folder_that_is_not_as_it_must_be_is_named(interrupted: tuple[str, str
     assert done.stderr.startswith(b"vtr: a replay of standard input cannot go on later")
 
 
+def test_no_checkpoint_is_offered_where_there_can_be_none(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "stream", "replay", "-", "--metrics", str(tmp_path / "metrics")]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 30
+    while child.poll() is None and time.monotonic() < until and not list(tmp_path.iterdir()):
+        time.sleep(0.01)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=30)
+    assert (child.returncode, errors.strip()) == (130, "vtr: interrupted")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("source", "what"),
     [(HistoryFile("-", None), "standard input"), (TopicHistory("kafka://127.0.0.1:1", ()), "topics")],
