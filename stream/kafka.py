@@ -91,7 +91,8 @@ class connected_consumer(AbstractAsyncContextManager[AIOKafkaConsumer]):  # noqa
     """A consumer without topics yet: call its ``assign``, or its ``subscribe`` to share the topics with ``group``.
 
     It commits nothing by itself. ``reset`` is where it starts in a partition without a position, or whose position
-    is gone: by default at the first record, for reading twice is better than skipping. ``fetch_max_wait_ms`` is how
+    is gone: by default at the first record, for reading twice is better than skipping; with ``none`` a position that is
+    gone is an error, :class:`aiokafka.errors.OffsetOutOfRangeError`. ``fetch_max_wait_ms`` is how
     long a broker waits for new records before it answers that there are none; it sends records at once. Raises as
     :func:`connected_admin` does.
 
@@ -104,7 +105,7 @@ class connected_consumer(AbstractAsyncContextManager[AIOKafkaConsumer]):  # noqa
         broker: str,
         *,
         group: str | None = None,
-        reset: Literal["earliest", "latest"] = "earliest",
+        reset: Literal["earliest", "latest", "none"] = "earliest",
         fetch_max_wait_ms: int = 500,
     ) -> None:
         self._broker = broker

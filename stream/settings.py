@@ -166,8 +166,17 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def input_topics(self) -> tuple[str, ...]:
         """The topics events are read from."""
-        required = (self.order_shipped_topic, self.tracking_uploaded_topic)
-        return (*required, self.tracking_scanned_topic) if self.tracking_scanned_topic else required
+        return tuple(self.topics_by_type.values())
+
+    @property
+    def topics_by_type(self) -> dict[str, str]:
+        """The input topic of each type of events that has one."""
+        topics = {
+            "order-shipped": self.order_shipped_topic,
+            "tracking-uploaded": self.tracking_uploaded_topic,
+            "tracking-scanned": self.tracking_scanned_topic,
+        }
+        return {kind: topic for kind, topic in topics.items() if topic}
 
     @property
     def changelog_topic(self) -> str:

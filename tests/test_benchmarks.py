@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from stream.events import Event, OrderShipped, TrackingUploaded, encode
 from stream.records import Scope
-from tests.benchmarks import backlog, expected, history, latency, replay, rules, worker
+from tests.benchmarks import backlog, expected, history, latency, replay, rules, topics, worker
 from tests.benchmarks.bench import Bench, Options
 from tests.benchmarks.measure import Measurement, usage
 from tests.benchmarks.peers import job
@@ -241,3 +241,9 @@ def test_latency(
     text = said(report, tmp_path)
     assert "of 4 alerts a round" in text
     assert "| p99 " in text
+
+
+def test_topics(broker: Broker, bench: Callable[[Broker | None], Bench], report: Report, tmp_path: Path) -> None:
+    topics.run(bench(broker))
+    text = said(report, tmp_path)
+    assert all(f"| {name} " in text for name in (topics.PLAIN, topics.INTO, backlog.LIMIT, topics.FROM))

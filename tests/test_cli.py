@@ -13,8 +13,8 @@ import zstandard
 from tests.command import vtr
 
 COMMANDS = [
-    *("demo", "run", "topics", "topics create", "topics check", "simulate", "replay", "explain", "alerts", "metrics"),
-    *("what-if", "plot"),
+    *("demo", "run", "topics", "topics create", "topics check", "simulate", "replay", "rebuild"),
+    *("what-if", "plot", "explain", "alerts", "metrics"),
     *("policy", "policy list", "policy show"),
     *("dead-letters", "dead-letters show", "dead-letters resend"),
 ]

@@ -227,6 +227,17 @@ def test_the_import_and_the_check_are_what_the_commands_say(tmp_path: Path, monk
             said = said.partition(part)[2]
 
 
+def test_the_summary_of_a_replay_is_what_the_commands_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate, replay = [line for line in section("Replay history").splitlines() if line.startswith("vtr ")][:2]
+    monkeypatch.chdir(tmp_path)
+    for line in (simulate, replay):
+        result = CliRunner().invoke(cli, shlex.split(line)[1:], catch_exceptions=False)
+    first, *lines = section("Replay history").partition("```text\n")[2].partition("\n```")[0].splitlines()
+    said_first, *said = result.stdout.splitlines()
+    assert said[: len(lines)] == lines
+    assert said_first.partition(": ")[2] == first.partition(": ")[2]
+
+
 def test_readiness_is_what_the_code_would_say() -> None:
     said = json.loads(examples()["readiness"])
     is_ready, body = readiness(msgspec.convert(said["facts"], Facts))

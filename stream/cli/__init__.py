@@ -13,6 +13,7 @@ from stream.cli.imports import import_
 from stream.cli.options import CommandError
 from stream.cli.plot import plot
 from stream.cli.policy import policy
+from stream.cli.rebuild import rebuild
 from stream.cli.reconcile import reconcile
 from stream.cli.replay import replay
 from stream.cli.report import report
@@ -26,7 +27,7 @@ from stream.embedded import EmbeddedBrokerError
 from stream.engine import IS_COMPILED
 from stream.imports import ImportFailedError
 from stream.kafka import BrokerError
-from stream.replay import SourceError
+from stream.replay import ReplayError
 from stream.settings import SettingsError
 
 FAILED = 1
@@ -39,7 +40,7 @@ _FAILURES = (
     CommandError,
     SettingsError,
     BrokerError,
-    SourceError,
+    ReplayError,
     ImportFailedError,
     EmbeddedBrokerError,
     ChildFailedError,
@@ -72,6 +73,7 @@ _COMMANDS = (
     simulate,
     import_,
     replay,
+    rebuild,
     what_if,
     plot,
     explain,

@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 import msgspec
 
-from stream.cli.format import rate_text, rejection_lines, scope_text
+from stream.cli.format import rate_text, scope_text, unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.explain import Explanation, NotFoundError, explain_history, explain_live, standing_words
 from stream.explain.explanation import Check, LiveWindow, OfficialWindow, Tracking
@@ -54,8 +54,8 @@ def explain(
 ) -> None:
     """Explain one shipment: its verdict, the rule and the checks behind it, when it changed and by which event.
 
-    FILE is history as for `vtr replay`: one event per line, .gz and .zst are unpacked, `-` is standard input. Give the
-    settings that the replay has, and the explanation is of what it counts.
+    FILE is history as for `vtr replay`: NDJSON, CSV or Parquet, a folder of such files, or `-` for standard input. Give
+    the settings that the replay has, and the explanation is of what it counts.
 
     Without FILE it is about a running deployment (--broker, --group; give the rules' settings as its workers have
     them). That keeps only the latest fact of each kind, so earlier versions are not in the timeline. It is only read.
@@ -77,7 +77,7 @@ def explain(
     except NotFoundError as error:
         raise CommandError(str(error)) from None
     finally:
-        for line in rejection_lines(summary):
+        for line in unused_lines(summary):
             click.echo(line, err=True)
     if as_json:
         click.echo(msgspec.json.encode(explanation))

@@ -1,9 +1,13 @@
 """How people read metrics and alerts on a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from stream.records import Alert, Metric, Scope
 from stream.replay import Summary
+
+NAMED_LEFT_OUT = 5
+"""More files than that, which are no history by their names, are only counted."""
 
 STATUS_STYLE = {"ok": "green", "at_risk": "yellow", "breached": "red"}
 
@@ -40,6 +44,11 @@ def metric_text(metric: Metric) -> str:
     )
 
 
+def utc_text(instant: datetime) -> str:
+    """``2026-11-01T12:00:00Z``, to be given to a command again."""
+    return instant.isoformat().replace("+00:00", "Z")
+
+
 def shortened(text: str, width: int) -> str:
     """The beginning of a text that is longer."""
     return text if len(text) <= width else f"{text[: width - 1]}…"
@@ -53,8 +62,17 @@ def printable(data: bytes | str | None) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def rejection_lines(summary: Summary) -> Iterator[str]:
-    """What of a history was rejected, where and why."""
+def left_out_lines(paths: Sequence[str]) -> Iterator[str]:
+    """The files in folders that are no history."""
+    for path in paths[:NAMED_LEFT_OUT]:
+        yield f"left out  {path}: by its name it is no history"
+    if len(paths) > NAMED_LEFT_OUT:
+        yield f"left out  {len(paths) - NAMED_LEFT_OUT} more"
+
+
+def unused_lines(summary: Summary) -> Iterator[str]:
+    """What of a history was left out or rejected, where and why."""
+    yield from left_out_lines(summary.left_out)
     for line in summary.examples:
         where = f"{line.file}:{line.line}" if line.line else line.file
         yield f"rejected  {where}: {line.rejection.code}: {line.rejection.message}"

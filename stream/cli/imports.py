@@ -1,11 +1,9 @@
 """``vtr import``: the marketplace's reports and feeds as events."""
 
-import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import zip_longest
-from pathlib import Path
 from typing import cast
 
 import click
@@ -13,6 +11,7 @@ import msgspec
 
 from stream.cli.format import printable
 from stream.cli.options import CommandError
+from stream.cli.output import write_output
 from stream.events import encode
 from stream.imports import Assumptions, Imported, import_files, load_fields
 from stream.imports.cells import DayOrder
@@ -96,23 +95,11 @@ def import_(
         blank_removes=blank_number == "removes",
     )
     imported = import_files(files, seller_id, assumed, cast("DayOrder | None", day_order))
-    _write(out, [encode(event) for event in imported.events])
+    write_output(out, [encode(event) + b"\n" for event in imported.events])
     if rejects_out is not None:
-        _write(rejects_out, [msgspec.json.encode(_reject(reject)) for reject in imported.rejects])
+        write_output(rejects_out, [msgspec.json.encode(_reject(reject)) + b"\n" for reject in imported.rejects])
     for line in _summary(imported, rejects_out):
         click.echo(line, err=True)
-
-
-def _write(out: str, lines: Sequence[bytes]) -> None:
-    data = b"".join(line + b"\n" for line in lines)
-    if out == "-":
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        Path(out).write_bytes(data)
-    except OSError as error:
-        raise CommandError(f"cannot write {out}: {error.strerror}") from None
 
 
 def _reject(reject: Reject) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Command-line options that are settings, made from the settings' own definitions."""
 
 import functools
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,6 +96,38 @@ class Instant(click.ParamType):
             self.fail(f"{value!r} is not a time such as 2026-11-01T12:00:00Z", param, ctx)
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
+
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+class Size(click.ParamType):
+    """An amount of memory such as ``500MB`` or ``2GiB``."""
+
+    name = "SIZE"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The bytes."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]i?B)", value)
+        size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
+        if size <= 0:
+            self.fail(f"{value!r} is not a size such as 500MB or 2GiB", param, ctx)
+        return size
+
+
+processes_option = click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    help="How many share the sellers between them; the result is the same.  [default: one for each core]",
+)
+
+memory_option = click.option(
+    "--memory",
+    type=Size(),
+    help="For sorting; more events than fit are sorted on disk (in TMPDIR, else /var/tmp). The shipments of the last "
+    "weeks come on top.  [default: half of what is available]",
+)
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 

@@ -1,14 +1,13 @@
 """``vtr plot``: one scope's VTR over time, as a picture or a table."""
 
-import sys
 from datetime import datetime
-from pathlib import Path
 from typing import cast
 
 import click
 
-from stream.cli.format import rejection_lines, scope_text, shortened
+from stream.cli.format import scope_text, shortened, unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
+from stream.cli.output import STDOUT, write_output
 from stream.explain import NotFoundError
 from stream.places import canonical_marketplace
 from stream.plot import Series, read_series
@@ -17,8 +16,6 @@ from stream.records import Scope
 from stream.replay import Summary
 from stream.replay.player import REPLAY_SETTINGS
 from stream.settings import Settings
-
-STDOUT = "-"
 
 FORMATS = ("svg", "png", "csv")
 
@@ -75,9 +72,9 @@ def plot(
     except NotFoundError as error:
         raise CommandError(str(error)) from None
     finally:
-        for line in rejection_lines(summary):
+        for line in unused_lines(summary):
             click.echo(line, err=True)
-    _write(out, csv_bytes(series) if kind == "csv" else _picture(series, kind))
+    write_output(out, [csv_bytes(series) if kind == "csv" else _picture(series, kind)])
     first, n = series.samples[0].at, len(series.alerts)
     click.echo(
         f"{scope_text(series.scope)} from {first:%Y-%m-%d %H:%M} to {series.as_of:%Y-%m-%d %H:%M} UTC: "
@@ -100,14 +97,3 @@ def _picture(series: Series, kind: str) -> bytes:
     from stream.plot.chart import Format, picture
 
     return picture(series, shortened(scope_text(series.scope), MOST_TITLE), cast("Format", kind))
-
-
-def _write(out: str, content: bytes) -> None:
-    if out == STDOUT:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        Path(out).write_bytes(content)
-    except OSError as error:
-        raise CommandError(f"cannot write {out}: {error.strerror}") from None

@@ -9,7 +9,7 @@ from typing import Final
 import click
 import msgspec
 
-from stream.cli.format import printable, rate_text, rejection_lines
+from stream.cli.format import printable, rate_text, unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.explain import NotFoundError
 from stream.reconcile import Bridge, Comparison, HealthReportError, Ours, Reconciliation, Step, Theirs
@@ -68,7 +68,7 @@ def reconcile(
     except (HealthReportError, NotFoundError) as error:
         raise CommandError(str(error)) from None
     finally:
-        for line in rejection_lines(summary):
+        for line in unused_lines(summary):
             click.echo(line, err=True)
     if as_json:
         click.echo(msgspec.json.encode(result))

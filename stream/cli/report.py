@@ -7,7 +7,7 @@ from typing import Literal
 import click
 import msgspec
 
-from stream.cli.format import rejection_lines
+from stream.cli.format import unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.cli.report_text import report_lines
 from stream.explain import NotFoundError
@@ -62,8 +62,8 @@ def report(
     The list is complete: it has as many shipments as the seller's metric has defects.
 
     It is about a running deployment (--broker, --group), which is only read; give the rules' settings as its workers
-    have them. With --history it is about files as for `vtr replay`: one event per line, .gz and .zst are unpacked, `-`
-    is standard input.
+    have them. With --history it is about files as for `vtr replay`: NDJSON, CSV or Parquet, folders of such files, or
+    `-` for standard input.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def report(
     except NotFoundError as error:
         raise CommandError(str(error)) from None
     finally:
-        for line in rejection_lines(summary):
+        for line in unused_lines(summary):
             click.echo(line, err=True)
     if form == "json":
         click.echo(msgspec.json.encode(found))

@@ -12,7 +12,7 @@ import click
 import zstandard
 
 from stream.cli.options import CommandError, Duration, Instant, settings_options
-from stream.feed import connected_feed
+from stream.feed import FeedRecord, connected_feed
 from stream.settings import Settings
 from stream.simulator import LiveSimulation, Record, SimulationConfig, simulate_history
 
@@ -91,11 +91,15 @@ def simulate(
 
 async def _send(broker: str, settings: Settings, records: Iterator[Record], live: LiveSimulation | None) -> None:
     async with connected_feed(broker, settings) as feed:
-        sent = await feed.send(records)
+        sent = await feed.send(map(_fed, records))
         click.echo(f"sent {sent} events to {broker}", err=True)
         while live is not None:
-            await feed.send(live.due())
+            await feed.send(map(_fed, live.due()))
             await asyncio.sleep(LIVE_STEP)
+
+
+def _fed(record: Record) -> FeedRecord:
+    return FeedRecord(record.kind, record.key, record.value)
 
 
 def _utc_now() -> datetime:

@@ -10,11 +10,12 @@ from typing import TypeVar
 import click
 import msgspec
 
-from stream.cli.format import printable, rate_text, rejection_lines, scope_text
-from stream.cli.options import Instant, settings_options
+from stream.cli.format import left_out_lines, printable, rate_text, scope_text, unused_lines
+from stream.cli.options import Instant, memory_option, processes_option, settings_options
+from stream.cli.progress import ReplayProgress
 from stream.policy.words import source_words
 from stream.records import Alert, Metric, Scope
-from stream.replay import usable_cores
+from stream.replay import find_sources, usable_cores
 from stream.replay.player import REPLAY_SETTINGS
 from stream.settings import Settings, SettingsError
 from stream.what_if import BASELINE, Variant, WhatIf
@@ -40,11 +41,8 @@ T = TypeVar("T")
     help="A variant: what is otherwise in it than in the baseline. Repeat it for more variants.",
 )
 @click.option("--as-of", type=Instant(), help="End of the windows; later events are left out.  [default: last event]")
-@click.option(
-    "--processes",
-    type=click.IntRange(1, 64),
-    help="How many share the sellers between them; the result is the same.  [default: one for each core]",
-)
+@processes_option
+@memory_option
 @click.option(
     "--limit", type=click.IntRange(0), default=10, show_default=True, help="Most differences of each kind in the text."
 )
@@ -57,6 +55,7 @@ def what_if(
     variants: tuple[str, ...],
     as_of: datetime | None,
     processes: int | None,
+    memory: int | None,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -82,8 +81,20 @@ def what_if(
     twice = next((each.name for each in parsed if [other.name for other in parsed].count(each.name) > 1), None)
     if twice is not None:
         raise SettingsError(f"variant `{twice}`: there are two of that name")
-    result, replays = compare(files, settings, parsed, as_of=as_of, processes=processes or usable_cores())
-    for line in rejection_lines(replays[0].summary):
+    found = find_sources(files)
+    for line in left_out_lines(found.left_out):
+        click.echo(line, err=True)
+    with ReplayProgress(found.size) as progress:
+        result, replays = compare(
+            found.sources,
+            settings,
+            parsed,
+            as_of=as_of,
+            processes=processes or usable_cores(),
+            memory=memory,
+            show=progress.show,
+        )
+    for line in unused_lines(replays[0].summary):
         click.echo(line, err=True)
     if as_json:
         click.echo(msgspec.json.encode(result))

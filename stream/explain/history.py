@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from stream.events import Event, OrderShipped
 from stream.explain.explanation import Explanation, explain_shipment
-from stream.explain.near import NotFoundError, no_seller, no_shipment
+from stream.explain.near import no_shipment
+from stream.explain.seller import read_seller
 from stream.policy import RulesPolicy
-from stream.replay import Summary, usable_events
+from stream.replay import Summary
 from stream.settings import Settings
 from stream.shipment import hour_of
 
@@ -45,7 +46,7 @@ def explain_history(
     """The explanation of a shipment ``as_of`` an instant (UTC-aware; default: the last event's time).
 
     What the files had that could not be used is counted in ``summary``. Raises
-    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.source.SourceError` and
+    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.errors.ReplayError` and
     :class:`~stream.policy.error.PolicyError`.
     """
     policy = RulesPolicy.of(settings)
@@ -57,29 +58,10 @@ def read_history(
     files: Sequence[str], seller_id: str, shipment_id: str, summary: Summary, *, as_of: datetime | None = None
 ) -> SellerHistory:
     """The history of a seller who has that shipment; see :func:`explain_history`."""
-    own: list[Event] = []
-    sellers: set[str] = set()
-    elsewhere: set[str] = set()
-    end = as_of
-    for events in usable_events(files, summary, as_of):
-        for event in events:
-            sellers.add(event.seller_id)
-            if event.seller_id == seller_id:
-                own.append(event)
-            elif event.shipment_id == shipment_id:
-                elsewhere.add(event.seller_id)
-        if as_of is None and events:
-            last = max(event.event_time for event in events)
-            end = last if end is None else max(end, last)
-    later = f" (later events left out: {summary.after_as_of})" if summary.after_as_of else ""
-    where = f"{', '.join(files)}{later}"
-    if end is None or not sellers:
-        raise NotFoundError(f"there are no events in {where}")
-    if not own:
-        raise no_seller(seller_id, sellers, where)
-    if all(event.shipment_id != shipment_id for event in own):
-        raise no_shipment(seller_id, shipment_id, _orders(own), elsewhere, where)
-    return SellerHistory(own, end)
+    found = read_seller(files, seller_id, summary, as_of=as_of, shipment_id=shipment_id)
+    if all(event.shipment_id != shipment_id for event in found.events):
+        raise no_shipment(seller_id, shipment_id, _orders(found.events), found.elsewhere, found.where)
+    return SellerHistory(found.events, as_of or found.last)
 
 
 def _orders(events: Sequence[Event]) -> dict[str, str | None]:

@@ -8,10 +8,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stream.events import Event, OrderShipped
-from stream.explain.near import NotFoundError, no_seller
+from stream.explain.near import NotFoundError
+from stream.explain.seller import read_seller
 from stream.records import Alert, Metric, Scope
-from stream.replay import Summary, usable_events
+from stream.replay import Summary
 from stream.replay.player import Player, play
+from stream.replay.runs import version_of
 from stream.settings import Settings
 from stream.shipment import EPOCH
 
@@ -44,7 +46,7 @@ def read_series(
     """The series of a scope up to ``as_of`` (UTC-aware; default: the last event's time), as a replay has it.
 
     What the files had that could not be used is counted in ``summary``. Raises
-    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.source.SourceError` and
+    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.errors.ReplayError` and
     :class:`~stream.policy.error.PolicyError`.
     """
     recorder = _Recorder(settings, scope)
@@ -68,27 +70,15 @@ def _own_events(
 ) -> tuple[list[Event], datetime]:
     """The events of the scope's seller in order of their versions, and the end: a seller's metrics hang on nobody
     else's events."""
-    own: list[Event] = []
-    sellers: set[str] = set()
-    last = EPOCH
-    for events in usable_events(files, summary, as_of):
-        for event in events:
-            sellers.add(event.seller_id)
-            last = max(last, event.event_time)
-            if event.seller_id == scope.seller_id:
-                own.append(event)
-    where = ", ".join(files)
-    if not sellers:
-        raise NotFoundError(f"there are no events in {where}")
-    if not own:
-        raise no_seller(scope.seller_id, sellers, where)
+    found = read_seller(files, scope.seller_id, summary, as_of=as_of)
+    own = found.events
     scopes = {Scope(e.seller_id, e.marketplace, e.category) for e in own if isinstance(e, OrderShipped)}
     wanted = _given(scope)
     if all(each[: len(wanted)] != wanted for each in scopes):
         known = ", ".join(sorted(map(_words, scopes))) or "nothing that was shipped"
-        raise NotFoundError(f"there is no {_words(scope)} in {where}; there is {known}")
-    own.sort(key=lambda event: (event.event_time, event.event_id))
-    return own, as_of or last
+        raise NotFoundError(f"there is no {_words(scope)} in {found.where}; there is {known}")
+    own.sort(key=version_of)
+    return own, as_of or found.last
 
 
 def _given(scope: Scope) -> tuple[str, ...]:

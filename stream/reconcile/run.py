@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from stream.events import Event
-from stream.explain.near import NotFoundError, no_seller
+from stream.explain.seller import read_seller
 from stream.reconcile.bridge import Bridge, counted_bridge, defects_bridge
 from stream.reconcile.health import Theirs
 from stream.reconcile.ours import Judged, Ours, SellersShipments, Window, counts
-from stream.replay import Summary, usable_events
+from stream.replay import Summary
 from stream.settings import Settings
 
 LAST_SECOND = timedelta(seconds=-1)
@@ -52,10 +51,11 @@ def reconcile(
 
     Ours is as of the end of the report's day, which is ``lag_days`` after the last day of its window, or ``as_of``.
     What the files had that could not be used is counted in ``summary``. Raises
-    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.source.SourceError` and
+    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.errors.ReplayError` and
     :class:`~stream.policy.error.PolicyError`.
     """
-    events, last = _read(files, seller_id, summary)
+    events = read_seller(files, seller_id, summary).events
+    last = max(event.event_time for event in events)
     shipments = SellersShipments(events, settings)
     comparisons = [_compare(theirs, shipments, settings.lag_days, as_of) for theirs in report]
     notes = []
@@ -71,19 +71,6 @@ def reconcile(
             for marketplace in sorted({each.shipped.marketplace for each in inside} - said):
                 elsewhere[marketplace] = counts(each for each in inside if each.shipped.marketplace == marketplace)
     return Reconciliation(seller_id=seller_id, comparisons=comparisons, elsewhere=elsewhere, notes=notes)
-
-
-def _read(files: Sequence[str], seller_id: str, summary: Summary) -> tuple[list[Event], datetime]:
-    own: list[Event] = []
-    sellers: set[str] = set()
-    for events in usable_events(files, summary, None):
-        sellers.update(event.seller_id for event in events)
-        own += [event for event in events if event.seller_id == seller_id]
-    if not sellers:
-        raise NotFoundError(f"there are no events in {', '.join(files)}")
-    if not own:
-        raise no_seller(seller_id, sellers, ", ".join(files))
-    return own, max(event.event_time for event in own)
 
 
 def _compare(theirs: Theirs, shipments: SellersShipments, lag_days: int, as_of: datetime | None) -> Comparison:

@@ -1,7 +1,30 @@
 """History through the engine, without a broker: the same events give the same bytes, in whatever order they stand."""
 
-from stream.replay.processes import replay, usable_cores
-from stream.replay.run import Replay, Summary, usable_events
-from stream.replay.source import SourceError
+from stream.replay.errors import CheckpointError, ReplayError, SourceError, WorkFileError
+from stream.replay.files import Form, HistoryFile
+from stream.replay.processes import no_collection, replay, usable_cores
+from stream.replay.run import read_sorted
+from stream.replay.sources import Source, find_sources, usable_events
+from stream.replay.summary import Comparison, Replay, Summary
+from stream.replay.topics import TopicHistory, find_topic_history
 
-__all__ = ["Replay", "SourceError", "Summary", "replay", "usable_cores", "usable_events"]
+__all__ = [
+    "CheckpointError",
+    "Comparison",
+    "Form",
+    "HistoryFile",
+    "Replay",
+    "ReplayError",
+    "Source",
+    "SourceError",
+    "Summary",
+    "TopicHistory",
+    "WorkFileError",
+    "find_sources",
+    "find_topic_history",
+    "no_collection",
+    "read_sorted",
+    "replay",
+    "usable_cores",
+    "usable_events",
+]

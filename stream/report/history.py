@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from stream.engine import keep_until
 from stream.events import Event, encode
-from stream.explain.near import NotFoundError, no_seller
+from stream.explain.seller import read_seller
 from stream.policy import RulesPolicy
-from stream.replay import Summary, usable_events
+from stream.replay import Summary
 from stream.report.defects import DefectReport, Selection, defect_report
 from stream.report.judged import judged
 from stream.settings import Settings
@@ -42,7 +42,7 @@ def report_of_history(
     """The report ``as_of`` an instant (UTC-aware; default: the last event's time, of any seller).
 
     What the files had that could not be used is counted in ``summary``. Raises
-    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.source.SourceError` and
+    :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.errors.ReplayError` and
     :class:`~stream.policy.error.PolicyError`.
     """
     policy = RulesPolicy.of(settings)
@@ -54,22 +54,8 @@ def read_history(
     files: Sequence[str], seller_id: str, summary: Summary, *, as_of: datetime | None = None
 ) -> SellerHistory:
     """The history of a seller; see :func:`report_of_history`."""
-    own: list[Event] = []
-    sellers: set[str] = set()
-    end = as_of
-    for events in usable_events(files, summary, as_of):
-        for event in events:
-            sellers.add(event.seller_id)
-            if event.seller_id == seller_id:
-                own.append(event)
-            if as_of is None and (end is None or event.event_time > end):
-                end = event.event_time
-    where = ", ".join(files)
-    if end is None or not sellers:
-        raise NotFoundError(f"there are no events in {where}")
-    if not own:
-        raise no_seller(seller_id, sellers, where)
-    return SellerHistory(seller_id, own, end)
+    found = read_seller(files, seller_id, summary, as_of=as_of)
+    return SellerHistory(seller_id, found.events, as_of or found.last)
 
 
 def merged(events: Iterable[Event], lag_days: int) -> dict[str, Shipment]:

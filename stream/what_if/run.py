@@ -9,10 +9,11 @@ from typing import NamedTuple
 from stream.engine.scope import rate
 from stream.policy import RulesPolicy
 from stream.records import AlertType, Counts, Metric, Scope, Status, encode_key
-from stream.replay import Replay
+from stream.replay import Replay, Source, find_sources
 from stream.replay.player import Player
-from stream.replay.processes import in_shares, joined
+from stream.replay.processes import Show, in_shares
 from stream.replay.run import History
+from stream.replay.summary import joined
 from stream.settings import Settings
 from stream.what_if.alerts import alert_differences
 from stream.what_if.result import Comparison, StatusDifference, Totals, VerdictDifference, WhatIf
@@ -33,24 +34,27 @@ class Replays(NamedTuple):
 
 
 def what_if(
-    files: Sequence[str],
+    sources: Sequence[str | Source],
     baseline: Settings,
     variants: Sequence[Variant],
     *,
     as_of: datetime | None = None,
     processes: int = 1,
+    memory: int | None = None,
+    show: Show | None = None,
 ) -> tuple[WhatIf, list[Replay]]:
     """What each variant would have said otherwise than the baseline of the same history, up to ``as_of`` (UTC-aware;
     default: the last event's time); and the replays, the baseline's first.
 
-    Several processes give the same result as one. Raises :class:`~stream.replay.source.SourceError` and
-    :class:`~stream.settings.SettingsError`.
+    Several processes give the same result as one. For the rest, and for what is raised, see
+    :func:`~stream.replay.processes.in_shares`.
     """
     settings = [baseline, *(variant.applied(baseline) for variant in variants)]
     for each in settings:
         RulesPolicy.of(each)  # rules that cannot be used are better told before the history is read than after
-    parts = in_shares(files, as_of, processes, partial(_replayed, settings))
-    replays = [joined(each, files) for each in zip(*(part.replays for part in parts), strict=True)]
+    found = find_sources(sources)
+    parts = in_shares(found, as_of, processes, partial(_replayed, settings), memory=memory, show=show)
+    replays = [joined(each, found.paths) for each in zip(*(part.replays for part in parts), strict=True)]
     verdicts = [merged(each) for each in zip(*(part.verdicts for part in parts), strict=True)]
     ours, *theirs = replays
     comparisons = [

@@ -10,7 +10,6 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from stream.engine import keep_until
 from stream.engine.numbers import NumberIndex, use_of
 from stream.engine.span import Span
 from stream.events import OrderShipped, TrackingUploaded
@@ -108,9 +107,8 @@ class _Verdicts:
         self._rules: dict[tuple[object, ...], Rule] = {}
         if self._numbers is not None:
             # As an engine finds them after a restart.
-            for shipment_id, shipment in player.shipments.scan():
-                if keep_until(shipment, lag_days) > self._span.last_hour:
-                    self._numbers.update({shipment_id: use_of(shipment)})
+            for shipment_id, shipment in player.needed():
+                self._numbers.update({shipment_id: use_of(shipment)})
 
     def seen(self, shipment: Shipment) -> _Seen | None:
         """As what a shipment counts; None where it is in no window."""

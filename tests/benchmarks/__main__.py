@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
-from tests.benchmarks import backlog, growth, latency, memory, replay, restore, rules, scaling
+from tests.benchmarks import backlog, growth, latency, memory, replay, restore, rules, scaling, topics
 from tests.benchmarks.bench import Bench, Options
 from tests.benchmarks.conditions import conditions
 from tests.benchmarks.process import BenchmarkError
@@ -24,6 +24,7 @@ from tests.brokers import Broker, choose, names, running
 MEASUREMENTS = {
     "replay": replay.run,
     "rules": rules.run,
+    "topics": topics.run,
     "backlog": backlog.run,
     "latency": latency.run,
     "restore": restore.run,

@@ -12,10 +12,10 @@ from typing import Literal, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 
-from stream.feed import connected_feed
+from stream.feed import FeedRecord, connected_feed
 from stream.kafka import TopicPartition, end_offsets
 from stream.settings import Settings
-from stream.simulator import Record, SimulationConfig, simulate_history
+from stream.simulator import SimulationConfig, simulate_history
 from stream.topics import create_topics
 
 PERIOD = timedelta(days=35)
@@ -107,10 +107,9 @@ def _produce(file: Path, settings: Settings) -> Dataset:
     return asyncio.run(send())
 
 
-def _records(file: Path) -> Iterator[Record]:
+def _records(file: Path) -> Iterator[FeedRecord]:
     decode = msgspec.json.Decoder(_Line).decode
-    now = datetime.now(UTC)
     with file.open("rb") as lines:
         for line in lines:
             what = decode(line)
-            yield Record(what.type, what.seller_id.encode(), line[:-1], now)
+            yield FeedRecord(what.type, what.seller_id.encode(), line[:-1])

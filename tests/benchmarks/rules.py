@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from stream.engine import Engine, EngineSettings, keep_until
 from stream.events import Event, Milestone, OrderShipped, TrackingScanned, TrackingUploaded
 from stream.policy import Outcome, Policy, RulesPolicy, Standard, Verdict
-from stream.replay.source import read_events
+from stream.replay import Summary, usable_events
 from stream.settings import Settings
 from stream.state import HeldShipments
 from tests.benchmarks.bench import Bench
@@ -80,7 +80,7 @@ def run(bench: Bench) -> None:
 
 
 def _events(file: Path) -> list[Event]:
-    events = chain.from_iterable(read_events(str(file), datetime.now(UTC), []))
+    events = chain.from_iterable(usable_events([str(file)], Summary(), None))
     return sorted(events, key=lambda event: (event.event_time, event.event_id))
 
 

@@ -1,0 +1,83 @@
+"""Where commands write what is theirs: standard output, or files that are there whole or not at all."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, Self
+
+from stream.cli.options import CommandError
+from stream.replay.whole_file import WholeFile
+
+STDOUT = "-"
+
+
+def write_output(name: str, chunks: Iterable[bytes]) -> None:
+    """Write all of an output. Raises :class:`~stream.cli.options.CommandError`."""
+    with Output(name) as out:
+        out.write(chunks)
+        out.complete()
+
+
+class Output:
+    """Standard output, or a file that gets its name when it is complete.
+
+    Raises :class:`~stream.cli.options.CommandError` where it cannot be written.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        try:
+            self._whole = None if name == STDOUT else WholeFile(Path(name))
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self.file = sys.stdout.buffer if self._whole is None else self._whole.file
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._whole is not None:
+            self._whole.discard()
+
+    def write(self, chunks: Iterable[bytes]) -> None:
+        """Write more of it."""
+        try:
+            self.file.writelines(chunks)
+        except OSError as error:
+            if self._whole is None:
+                raise
+            raise self._unwritable(error) from None
+
+    def complete(self) -> None:
+        """All is written."""
+        if self._whole is None:
+            self.file.flush()
+            return
+        try:
+            self._whole.complete()
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> CommandError:
+        return CommandError(f"cannot write {self._name}: {error.strerror}")
+
+
+@contextmanager
+def cleaning_up() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does, and not without a word."""
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - what a handler gets
+        raise SystemExit(128 + number)  # as shells have it
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,90 @@
+"""The forms of history files: each gives its events as lines of JSON, with their numbers and what stood there."""
+
+import gzip
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple, cast
+
+import zstandard
+
+from stream.replay.csv_rows import is_header, read_csv
+from stream.replay.errors import SourceError
+from stream.replay.files import STDIN, Form, HistoryFile
+from stream.replay.lines import Lines
+from stream.replay.parquet_rows import PARQUET_MAGIC, read_parquet
+
+_CHUNK_BYTES = 1 << 20
+"""Lines are read and decoded by the megabyte: one step into Python for some thousand of them."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def read_lines(file: HistoryFile) -> Iterator[Lines]:
+    """All of a file, some thousand lines or rows at a time. Raises :class:`~stream.replay.errors.SourceError`."""
+    if file.form is Form.PARQUET:
+        yield from read_parquet(file.path)
+        return
+    with _opened(file.path) as opened:
+        head = opened.source.readline().removeprefix(_BYTE_ORDER_MARK)
+        form = file.form or _form(head)
+        if form is Form.PARQUET:
+            yield from read_parquet(file.path)
+        elif form is Form.CSV:
+            for rows in read_csv(file.path, head, opened.source):
+                yield rows._replace(position=opened.position())
+        else:
+            yield from _read_ndjson(head, opened)
+
+
+class _Opened(NamedTuple):
+    source: BinaryIO
+    """Unpacked."""
+    file: BinaryIO
+    """As it is on disk."""
+
+    def position(self) -> int:
+        return self.file.tell() if self.file.seekable() else 0
+
+
+def _read_ndjson(head: bytes, opened: _Opened) -> Iterator[Lines]:
+    read = opened.source.readlines
+    number = 1
+    lines = [head, *read(_CHUNK_BYTES)] if head else []
+    while lines:
+        yield Lines(lines, range(number, number + len(lines)), lines, opened.position())
+        number += len(lines)
+        lines = read(_CHUNK_BYTES)
+
+
+def _form(head: bytes) -> Form:
+    """The form of what begins with this line."""
+    if head.startswith(PARQUET_MAGIC):
+        return Form.PARQUET
+    return Form.CSV if is_header(head) else Form.NDJSON
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[_Opened]:
+    try:
+        if path == STDIN:
+            yield _Opened(sys.stdin.buffer, sys.stdin.buffer)
+        else:
+            with open(path, "rb") as file, _unpacked(path, file) as source:  # noqa: PTH123 - "-" is not a path
+                yield _Opened(source, file)
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
+    except (EOFError, zstandard.ZstdError) as error:
+        raise SourceError(f"cannot unpack {path}: {error}") from error
+
+
+def _unpacked(path: str, file: BinaryIO) -> BinaryIO:
+    name = path.lower()
+    if name.endswith(".gz"):
+        return cast("BinaryIO", gzip.open(file))
+    if name.endswith(".zst"):
+        # A file may be of several frames: tools that pack in parallel, and `cat`, make such.
+        unpacked = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        return cast("BinaryIO", io.BufferedReader(unpacked))
+    return file

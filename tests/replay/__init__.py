@@ -1,0 +1,1 @@
+"""What history files become: tests of `stream.replay`."""
