@@ -21,6 +21,8 @@ EARLIEST_EVENT_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 MAX_BACKDATING = timedelta(days=366)
 """A fact may be reported late, but one about a shipment more than a year earlier is a wrong date."""
 
+_EARLIEST = -MAX_BACKDATING
+
 MAX_AHEAD_SHIPPING = timedelta(days=31)
 """Shipments are confirmed ahead of the pick-up by days; a month ahead is a wrong date."""
 
@@ -142,13 +144,13 @@ def _normalise(event: Event) -> Event | Rejection:
 
 def _normalise_shipped(event: OrderShipped) -> OrderShipped | Rejection:
     event_time, shipped_at, promised = event.event_time, event.shipped_at, event.promised_delivery_by
-    if not -MAX_BACKDATING <= shipped_at - event_time <= MAX_AHEAD_SHIPPING:
+    if not _EARLIEST <= shipped_at - event_time <= MAX_AHEAD_SHIPPING:
         return _invalid("shipped_at", f"{shipped_at.isoformat()} does not fit `event_time` {event_time.isoformat()}")
     if shipped_at.tzinfo is not UTC:
         shipped_at = event.shipped_at = shipped_at.astimezone(UTC)
     if promised is None:
         event.promised_delivery_by = shipped_at
-    elif not -MAX_BACKDATING <= promised - event_time <= MAX_AHEAD_PROMISE:
+    elif not _EARLIEST <= promised - event_time <= MAX_AHEAD_PROMISE:
         return _invalid(
             "promised_delivery_by", f"{promised.isoformat()} does not fit `event_time` {event_time.isoformat()}"
         )
@@ -196,6 +198,6 @@ def _normalise_tracking(event: TrackingUploaded) -> TrackingUploaded | Rejection
 
 
 def _check_time(event: _Timed, field: str, at: datetime) -> _Timed | Rejection:
-    if -MAX_BACKDATING <= at - event.event_time <= MAX_BACKDATING:
+    if _EARLIEST <= at - event.event_time <= MAX_BACKDATING:
         return event
     return _invalid(field, f"{at.isoformat()} does not fit `event_time` {event.event_time.isoformat()}")
