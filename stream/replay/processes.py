@@ -4,11 +4,13 @@ import gc
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from functools import partial
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, NamedTuple, TypeVar
@@ -178,12 +180,16 @@ def _alone(part: _Part, play: Play[T], show: Show | None) -> T:
 
 def _together(parts: Sequence[_Part], play: Play[T], show: Show | None) -> list[T]:
     links: list[Connection] = []
-    players: list[multiprocessing.Process] = []
+    players: list[BaseProcess] = []
     numbers = [shared_numbers() for _ in parts]
+    # A copy of a process with more threads may wait for ever for a lock that one of them held.
+    context = multiprocessing.get_context("spawn" if threading.active_count() > 1 else None)
     try:
         for part, own in zip(parts, numbers, strict=True):
-            link, far_end = multiprocessing.Pipe()
-            player = multiprocessing.Process(target=_play, args=(far_end, part, play, own, os.getpid()), daemon=True)
+            link, far_end = context.Pipe()
+            player: BaseProcess = context.Process(
+                target=_play, args=(far_end, part, play, own, os.getpid()), daemon=True
+            )
             player.start()
             far_end.close()
             links.append(link)
