@@ -275,6 +275,11 @@ class Engine:
         """The metric of one scope, as it stands."""
         return self._scopes.metric_of(state, self._as_of)
 
+    def emptied(self) -> list[Scope]:
+        """The scopes on which events have left nothing, where time has not passed since. Whoever keeps their metrics
+        must forget them before the shipments are stored: after that, a successor could not know of them."""
+        return self._scopes.emptied(self._touched)
+
     def take_gone(self) -> list[Scope]:
         """The scopes that went since they were last taken: whoever keeps their metrics must forget them."""
         return self._scopes.take_gone()

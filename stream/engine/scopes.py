@@ -15,6 +15,9 @@ from stream.policy.verdict import Policy
 from stream.records import Alert, Metric, OfficialCounts, Scope, Status, encode_key
 from stream.shipment import EPOCH
 
+_EMPTIED = ()
+"""As what was published of a scope whose metric is forgotten."""
+
 
 class Scopes:
     """The scopes of a partition. ``drop_leaf`` is called with a leaf on which nothing is counted any more."""
@@ -173,6 +176,19 @@ class Scopes:
     def metric_of(self, state: ScopeState, as_of: datetime) -> Metric:
         """The metric of one scope, as it stands."""
         return self._metric(state, as_of)
+
+    def emptied(self, touched: Iterable[Leaf]) -> list[Scope]:
+        """The scopes on which nothing is counted any more, before they are evaluated, each once. Whatever comes of them
+        is said anew."""
+        emptied: dict[ScopeState, None] = {}
+        for leaf in touched:
+            if not leaf.size:
+                for state in leaf.scopes:
+                    if state.published != _EMPTIED and not any(each.size for each in state.leaves):
+                        emptied[state] = None
+        for state in emptied:
+            state.published = _EMPTIED
+        return [state.scope for state in emptied]
 
     def take_gone(self) -> list[Scope]:
         """The scopes that went since they were last taken: whoever keeps their metrics must forget them."""

@@ -100,6 +100,7 @@ class Partition:
     def _pass_time(self, outgoing: Outgoing, now: datetime, monotonic: float, is_at_end: Callable[[str], bool]) -> None:
         watermark = self._watermark.at(now, monotonic, is_at_end)
         if watermark is None:
+            outgoing.gone = self.engine.emptied()
             return
         changes = self.engine.advance(watermark)
         if changes.watermark is not None:

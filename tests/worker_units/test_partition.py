@@ -204,6 +204,20 @@ def test_what_time_changes_is_written_and_sent_too(worker: Worker) -> None:
     assert metrics(outgoing)[SELLER] == 0
 
 
+def test_a_scope_that_is_emptied_before_time_is_known_is_told_with_the_rows(worker: Worker) -> None:
+    """A successor that restores these rows knows nothing of the scope, whose metric may have been published before."""
+    worker.process(order(1, category="Home"))
+    outgoing = worker.process(order(1, category="Toys", event_id="s9"))
+    assert outgoing.rows
+    assert outgoing.metrics == [], "no time is known yet"
+    assert outgoing.gone == [Scope("A1", "DE", "Home")]
+    assert worker.idle().gone == [], "once is enough"
+    assert worker.process(order(1, category="Home", event_id="s99")).gone == [Scope("A1", "DE", "Toys")]
+    said = worker.all_at_end().idle()
+    assert Scope("A1", "DE", "Home") in metrics(said)
+    assert Scope("A1", "DE", "Toys") not in metrics(said)
+
+
 def test_a_scope_that_is_gone_is_told_at_once(worker: Worker) -> None:
     worker.process(order())
     assert metrics(worker.all_at_end().idle())[SELLER] == 1
