@@ -23,7 +23,7 @@ async def test_nothing_grows_at_a_steady_rate(broker: Broker, prefix: str, tmp_p
         session_timeout=6.0,
         log_format="text",
     )
-    soaked = await soak(settings, tmp_path, rate=RATE, warm_up=8, seconds=18, say=print)
+    soaked = await soak(settings, tmp_path, rate=RATE, warm_up=14, seconds=18, say=print)
     assert len(soaked.samples) > 10
     assert soaked.troubles == []
     assert soaked.samples[-1].commits > soaked.samples[0].commits
