@@ -22,23 +22,40 @@ async def explain_live(
     :class:`~stream.kafka.BrokerError`.
     """
     policy = RulesPolicy.of(settings)
+    kept = await known_shipments(seller_id, settings)
+    if shipment_id not in kept.shipments:
+        orders = {each: _order_of(shipment) for each, shipment in kept.shipments.items()}
+        raise no_shipment(seller_id, shipment_id, orders, (), _where(settings))
+    end = end_of(kept, as_of, settings, "explain the past from history files")
+    return explain_kept(policy, settings.lag_days, kept, shipment_id, as_of=end)
+
+
+async def known_shipments(seller_id: str, settings: Settings) -> SellerShipments:
+    """What a deployment keeps of a seller. Raises :class:`~stream.explain.near.NotFoundError` where that is nothing,
+    and :class:`~stream.kafka.BrokerError`."""
     kept = await shipments_of_seller(settings, seller_id)
-    where = f"the deployment {settings.group} at {settings.broker}"
     if not kept.shipments:
         # Producers may have used another partitioner, all of them the same one: then it is elsewhere.
         raise NotFoundError(
-            f"there is no seller {seller_id} in {where}: nothing in partition {kept.partition} of "
+            f"there is no seller {seller_id} in {_where(settings)}: nothing in partition {kept.partition} of "
             f"{settings.changelog_topic}, where Kafka's default partitioner puts it"
         )
-    if shipment_id not in kept.shipments:
-        orders = {each: _order_of(shipment) for each, shipment in kept.shipments.items()}
-        raise no_shipment(seller_id, shipment_id, orders, (), where)
-    if as_of is not None and as_of < (now := _now(kept)):
+    return kept
+
+
+def end_of(kept: SellerShipments, as_of: datetime | None, settings: Settings, instead: str) -> datetime:
+    """The hour that the deployment has reached, or a later ``as_of``. Raises
+    :class:`~stream.explain.near.NotFoundError` for an earlier one; ``instead`` says what does that."""
+    now = _now(kept)
+    if as_of is not None and as_of < now:
         raise NotFoundError(
-            f"{where} has reached {now:%Y-%m-%dT%H:%M:%SZ} and keeps no earlier facts; "
-            "explain the past from history files"
+            f"{_where(settings)} has reached {now:%Y-%m-%dT%H:%M:%SZ} and keeps no earlier facts; {instead}"
         )
-    return explain_kept(policy, settings.lag_days, kept, shipment_id, as_of=as_of)
+    return as_of or now
+
+
+def _where(settings: Settings) -> str:
+    return f"the deployment {settings.group} at {settings.broker}"
 
 
 def explain_kept(

@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from stream.deployment import shipments_of_seller
-from stream.explain.near import NotFoundError
+from stream.explain.live import end_of, known_shipments
 from stream.policy import RulesPolicy
 from stream.report.defects import DefectReport, Selection, defect_report
 from stream.report.judged import judged
@@ -21,19 +20,7 @@ async def report_of_deployment(
     :class:`~stream.kafka.BrokerError`.
     """
     policy = RulesPolicy.of(settings)
-    kept = await shipments_of_seller(settings, seller_id)
-    where = f"the deployment {settings.group} at {settings.broker}"
-    if not kept.shipments:
-        raise NotFoundError(
-            f"there is no seller {seller_id} in {where}: nothing in partition {kept.partition} of "
-            f"{settings.changelog_topic}, where Kafka's default partitioner puts it"
-        )
-    now = kept.reached or max(shipment.latest for shipment in kept.shipments.values())
-    if as_of is not None and as_of < now:
-        raise NotFoundError(
-            f"{where} has reached {now:%Y-%m-%dT%H:%M:%SZ} and keeps no earlier facts; "
-            "report on the past with --history"
-        )
-    end = as_of or now
+    kept = await known_shipments(seller_id, settings)
+    end = end_of(kept, as_of, settings, "report on the past with --history")
     found = judged(policy, settings.lag_days, kept.shipments, hour_of(end))
     return defect_report(seller_id, found, selection, settings.lag_days, end)
