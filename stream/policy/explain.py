@@ -75,7 +75,7 @@ def explain(
     entered_at: datetime | None,
     is_reused: bool,
 ) -> list[Step]:
-    """Each step to the verdict that :meth:`RulesPolicy.judge` gives for the same arguments. The last one has it."""
+    """Each step to the verdict that :class:`~stream.policy.judge.KindRules` gives. The last one has it."""
     entry = policy.timeline(shipped.marketplace).entry(shipped)
     explanation = _Explanation(policy.rates, entry, shipped, tracking)
     verdict = explanation.verdict(scans, entered_at, is_reused=is_reused)

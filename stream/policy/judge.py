@@ -152,17 +152,6 @@ class RulesPolicy:
             rules = self._kinds[kind] = KindRules(period, currency, self.rates, self._decisions)
         return rules
 
-    def judge(
-        self,
-        shipped: OrderShipped,
-        tracking: TrackingUploaded | None,
-        scans: Sequence[TrackingScanned],
-        entered_at: datetime | None,
-        is_reused: bool,
-    ) -> Verdict:
-        """The verdict on one shipment, as :class:`stream.policy.verdict.Rules` gives it."""
-        return self.rules_for(shipped).judge(shipped, tracking, scans, entered_at, is_reused)
-
 
 class KindRules:
     """The rules for one kind of shipment, told apart by what rules ask about except the amount and the carrier that is

@@ -76,12 +76,12 @@ def judge(
 ) -> Verdict:
     """The verdict on a shipment with a number, entered an hour after it was shipped."""
     tracking = upload(shipped, number)
-    return policy.judge(shipped, tracking, scans, tracking.event_time, False)
+    return policy.rules_for(shipped).judge(shipped, tracking, scans, tracking.event_time, False)
 
 
 def fate(shipped: OrderShipped) -> str:
     """Whether it counts, whatever its tracking: ``counted``, ``ambiguous`` or the reason for which it is left out."""
-    verdict = POLICY.judge(shipped, None, (), None, False)
+    verdict = POLICY.rules_for(shipped).judge(shipped, None, (), None, False)
     if verdict.outcome is Outcome.EXEMPT:
         assert verdict.reason is not None
         return verdict.reason

@@ -27,7 +27,7 @@ def verdict(
 ) -> Verdict:
     shipped = order("DE", "2026-03-01", ship_from="DE", ship_to="DE", carrier=carrier)
     scans = [scan("delivered", delivered)] if delivered else []
-    return policy.judge(shipped, upload(shipped, number), scans, entered_at, reused)
+    return policy.rules_for(shipped).judge(shipped, upload(shipped, number), scans, entered_at, reused)
 
 
 def test_valid() -> None:
@@ -39,7 +39,7 @@ def test_without_a_number_it_is_awaited_for_24_hours(carrier: str | None, named:
     awaited = Verdict(Outcome.AWAITING, "no_tracking", named, 24)
     assert verdict(None, carrier) == awaited
     shipped = order("DE", "2026-03-01", ship_from="DE", ship_to="DE", carrier=carrier)
-    assert POLICY.judge(shipped, None, (), None, False) == awaited
+    assert POLICY.rules_for(shipped).judge(shipped, None, (), None, False) == awaited
 
 
 def test_defects_come_in_the_order_of_their_repair() -> None:
@@ -54,7 +54,7 @@ def test_the_carrier_of_the_upload_comes_first() -> None:
     shipped = order("DE", "2026-03-01", carrier="Made Up")
 
     def carrier(given: str | None) -> str | None:
-        return POLICY.judge(shipped, upload(shipped, "N/A", given), (), None, False).carrier
+        return POLICY.rules_for(shipped).judge(shipped, upload(shipped, "N/A", given), (), None, False).carrier
 
     assert carrier("united parcel service") == "UPS"
     assert carrier(None) == carrier(" ") == "Made Up"

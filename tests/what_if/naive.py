@@ -58,7 +58,7 @@ def _verdict(
 ) -> tuple[str, str | None, bool]:
     scans = {event.milestone: event for event in own if isinstance(event, TrackingScanned)}
     tracking = _tracking(own)
-    verdict = policy.judge(shipped, tracking, list(scans.values()), _entered_at(own), is_reused)
+    verdict = policy.rules_for(shipped).judge(shipped, tracking, list(scans.values()), _entered_at(own), is_reused)
     outcome = OUTCOMES.get(verdict.outcome)
     if outcome is None:
         hour = shipped.shipped_at.replace(minute=0, second=0, microsecond=0)
