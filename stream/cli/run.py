@@ -3,6 +3,7 @@
 import click
 
 from stream.cli.options import settings_options
+from stream.replay.player import REPLAY_SETTINGS
 from stream.settings import Settings
 
 
@@ -18,16 +19,7 @@ from stream.settings import Settings
     "metrics_topic",
     "alerts_topic",
     "dead_letters_topic",
-    "policy_file",
-    "rates_file",
-    "valid_when",
-    "threshold",
-    "at_threshold",
-    "warn_level",
-    "recover_margin",
-    "min_counted",
-    "grace_hours",
-    "lag_days",
+    *REPLAY_SETTINGS,
     "metrics_interval",
     "idle_after",
     "batch_size",

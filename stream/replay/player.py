@@ -34,7 +34,7 @@ REPLAY_SETTINGS = (
     "grace_hours",
     "lag_days",
 )
-"""The settings that a replay's results hang on."""
+"""The settings that results hang on, a replay's as a worker's."""
 
 
 class Player:
