@@ -1,10 +1,24 @@
-"""The variables of a process: settings as such, and whether it runs in CI."""
+"""What a test's processes run in: topics of its own, settings as variables, and whether that is CI."""
 
 from collections.abc import Mapping
 
 from msgspec.structs import asdict
 
 from stream.settings import ENV_PREFIX, Settings
+
+
+def own_settings(broker: str, prefix: str) -> Settings:
+    """Settings whose group and topics nobody else has, on the broker with that address."""
+    return Settings(
+        broker=broker,
+        group=f"{prefix}vtr",
+        order_shipped_topic=f"{prefix}shipped",
+        tracking_uploaded_topic=f"{prefix}uploaded",
+        tracking_scanned_topic=f"{prefix}scanned",
+        metrics_topic=f"{prefix}metrics",
+        alerts_topic=f"{prefix}alerts",
+        dead_letters_topic=f"{prefix}dead",
+    )
 
 
 def as_environment(settings: Settings) -> dict[str, str]:

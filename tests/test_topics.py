@@ -10,23 +10,14 @@ from stream.kafka import BrokerError, connected_admin, partition_counts
 from stream.settings import Settings
 from stream.topics import TopicError, TopicSpec, check_topics, create_topics, required_topics
 from tests.brokers import Broker
+from tests.environment import own_settings
 
 DAY_MS = 24 * 60 * 60 * 1000
 
 
 @pytest.fixture
 def settings(broker: Broker, prefix: str) -> Settings:
-    return Settings(
-        broker=broker.url,
-        partitions=3,
-        group=f"{prefix}vtr",
-        order_shipped_topic=f"{prefix}shipped",
-        tracking_uploaded_topic=f"{prefix}uploaded",
-        tracking_scanned_topic=f"{prefix}scanned",
-        metrics_topic=f"{prefix}metrics",
-        alerts_topic=f"{prefix}alerts",
-        dead_letters_topic=f"{prefix}dead",
-    )
+    return replace(own_settings(broker.url, prefix), partitions=3)
 
 
 def names(settings: Settings) -> list[str]:

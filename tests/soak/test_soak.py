@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from stream.settings import Settings
+from msgspec.structs import replace
+
 from tests.brokers import Broker
+from tests.environment import own_settings
 from tests.soak.run import soak
 
 RATE = 1000
@@ -11,18 +13,7 @@ RATE = 1000
 
 
 async def test_nothing_grows_at_a_steady_rate(broker: Broker, prefix: str, tmp_path: Path) -> None:
-    settings = Settings(
-        broker=broker.url,
-        group=f"{prefix}vtr",
-        order_shipped_topic=f"{prefix}shipped",
-        tracking_uploaded_topic=f"{prefix}uploaded",
-        tracking_scanned_topic=f"{prefix}scanned",
-        metrics_topic=f"{prefix}metrics",
-        alerts_topic=f"{prefix}alerts",
-        dead_letters_topic=f"{prefix}dead",
-        session_timeout=6.0,
-        log_format="text",
-    )
+    settings = replace(own_settings(broker.url, prefix), session_timeout=6.0, log_format="text")
     soaked = await soak(settings, tmp_path, rate=RATE, warm_up=14, seconds=18, say=print)
     assert len(soaked.samples) > 10
     assert soaked.troubles == []

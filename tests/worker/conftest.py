@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from stream.settings import Settings
 from stream.topics import create_topics
 from tests.brokers import Broker
+from tests.environment import own_settings
 from tests.worker.deployment import Deployment
 
 Deploy = Callable[..., Awaitable[Deployment]]
@@ -18,15 +19,8 @@ Deploy = Callable[..., Awaitable[Deployment]]
 @pytest.fixture
 def settings(broker: Broker, prefix: str, tmp_path: Path) -> Settings:
     """Settings of a deployment whose topics and group nobody else has, with short waits."""
-    return Settings(
-        broker=broker.url,
-        group=f"{prefix}vtr",
-        order_shipped_topic=f"{prefix}shipped",
-        tracking_uploaded_topic=f"{prefix}uploaded",
-        tracking_scanned_topic=f"{prefix}scanned",
-        metrics_topic=f"{prefix}metrics",
-        alerts_topic=f"{prefix}alerts",
-        dead_letters_topic=f"{prefix}dead",
+    return replace(
+        own_settings(broker.url, prefix),
         partitions=2,
         data_dir=str(tmp_path / "data"),
         metrics_interval=0.2,
