@@ -51,7 +51,7 @@ WORST = 10
 )
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object.")
 @click.option(
-    "--hash-state", is_flag=True, help="Hash every shipment that is kept too, which takes a tenth of the time."
+    "--hash-state", is_flag=True, help="Hash every shipment that is kept too, which takes a seventh more time."
 )
 @click.option(
     "--checkpoint",
