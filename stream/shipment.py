@@ -5,7 +5,7 @@ milestone) the highest version wins, so duplicates, re-deliveries and any order 
 """
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import msgspec
 from mypy_extensions import mypyc_attr
@@ -16,15 +16,19 @@ if TYPE_CHECKING:
     from stream.engine.window import Counted
     from stream.policy.verdict import Rules
 
-HOUR = 3600
+HOUR: Final = 3600
 """Seconds."""
-DAY = 86_400
+DAY: Final = 86_400
 """Seconds."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_DAYS = EPOCH.toordinal()
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAYS: Final = EPOCH.toordinal()
 
-MAX_ENTRIES = 16
+# Compiled code has its own module's names at hand, and looks up those of others each time.
+_SHIPPED: Final = OrderShipped
+_UPLOADED: Final = TrackingUploaded
+
+MAX_ENTRIES: Final = 16
 """Numbers of one shipment whose first entry is remembered. Sellers correct a number once or twice."""
 
 ShipmentId = tuple[str, str]
@@ -46,10 +50,11 @@ class Shipment:
 
     ``entries`` holds when each number was first entered, and is empty where ``tracking`` alone says so. ``latest`` is
     the highest time of any fact. ``counted`` is the engine's: as what the shipment is counted now; so are ``rules``,
-    which it falls under by ``shipped``. ``packed`` is ``shipped`` as the shipment's row has it, once it was stored.
+    which it falls under by ``shipped``. ``key`` is that of the shipment's row and ``packed`` is ``shipped`` as the row
+    has it, once they were needed.
     """
 
-    __slots__ = ("counted", "entries", "latest", "packed", "rules", "scans", "shipped", "tracking")
+    __slots__ = ("counted", "entries", "key", "latest", "packed", "rules", "scans", "shipped", "tracking")
 
     def __init__(
         self,
@@ -66,17 +71,18 @@ class Shipment:
         self.latest = latest
         self.counted: Counted | None = None
         self.rules: Rules | None = None
+        self.key: bytes | None = None
         self.packed: msgspec.Raw | None = None
 
     def merge(self, event: Event) -> bool:
         """Take what the event says that is news. Returns whether anything changed."""
         kind = event.__class__
-        if kind is OrderShipped:
+        if kind is _SHIPPED:
             if self.shipped is not None and not _is_news(event, self.shipped):
                 return False
             self.shipped = cast("OrderShipped", event)
             self.rules = self.packed = None
-        elif kind is TrackingUploaded:
+        elif kind is _UPLOADED:
             if self.tracking is None:
                 self.tracking = cast("TrackingUploaded", event)
             elif not self._merge_tracking(cast("TrackingUploaded", event), self.tracking):
@@ -154,33 +160,49 @@ def _is_news(event: Event, known: Event) -> bool:
     return _encode(fact_of(event)) > _encode(fact_of(known))
 
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 Fact = tuple[object, ...]
 
 
 def fact_of(event: Event) -> Fact:
     """What the event says of its shipment, in a form that is stored and compared; without the shipment's own ids."""
-    if isinstance(event, OrderShipped):
-        value = event.order_value
-        return (
-            event.event_time,
-            event.event_id,
-            event.order_id,
-            event.marketplace,
-            event.category,
-            event.fulfilled_by == "marketplace",
-            event.carrier,
-            event.ship_method,
-            None if value is None else str(value.amount),
-            None if value is None else value.currency,
-            event.ship_from,
-            event.ship_to,
-            event.shipped_at,
-            event.promised_delivery_by,
-        )
-    if isinstance(event, TrackingUploaded):
-        return event.event_time, event.event_id, event.carrier, event.tracking_number, event.uploaded_at
+    kind = event.__class__
+    if kind is _SHIPPED:
+        return shipped_fact(cast("OrderShipped", event))
+    if kind is _UPLOADED:
+        return tracking_fact(cast("TrackingUploaded", event))
+    return scan_fact(cast("TrackingScanned", event))
+
+
+def shipped_fact(event: OrderShipped) -> Fact:
+    """See :func:`fact_of`."""
+    value = event.order_value
+    return (
+        event.event_time,
+        event.event_id,
+        event.order_id,
+        event.marketplace,
+        event.category,
+        event.fulfilled_by == "marketplace",
+        event.carrier,
+        event.ship_method,
+        None if value is None else str(value.amount),
+        None if value is None else value.currency,
+        event.ship_from,
+        event.ship_to,
+        event.shipped_at,
+        event.promised_delivery_by,
+    )
+
+
+def tracking_fact(event: TrackingUploaded) -> Fact:
+    """See :func:`fact_of`."""
+    return event.event_time, event.event_id, event.carrier, event.tracking_number, event.uploaded_at
+
+
+def scan_fact(event: TrackingScanned) -> Fact:
+    """See :func:`fact_of`."""
     return (
         event.event_time,
         event.event_id,

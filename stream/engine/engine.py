@@ -6,7 +6,7 @@ The shipments are the only truth. What is kept here (sums per window, what is du
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Final, cast
 
 from stream.engine.numbers import NumberIndex, Use, use_of
 from stream.engine.scope import Leaf, ScopeState
@@ -21,11 +21,12 @@ from stream.records import Alert, Metric, Scope
 from stream.shipment import EPOCH, Shipment, ShipmentId, day_of, hour_of
 from stream.state.shipments import Shipments
 
-SWEEP_SHARES = 240
+SWEEP_SHARES: Final = 240
 """Each hour of event time looks at this share of the shipments for what may be forgotten: at all of them in ten days,
 a quarter of the time for which they are kept anyway."""
 
-_NEVER = 0
+_SCANNED: Final = TrackingScanned  # compiled code looks up names of other modules each time
+_NEVER: Final = 0
 """The hour before the first watermark: every shipment lies ahead of it, so nothing is counted, pending or late yet."""
 
 
@@ -105,8 +106,8 @@ class Engine:
             else:
                 changes.rejected.append((event, self._too_late(event)))
         shipment_ids = [(event.seller_id, event.shipment_id) for event in accepted]
-        changed: dict[ShipmentId, Shipment] = {}
-        to_recount: dict[ShipmentId, Shipment] = {}
+        changed = changes.shipments
+        to_recount: dict[Shipment, ShipmentId] = {}
         milestones = self._policy.milestones
         for shipment_id, event, shipment in zip(
             shipment_ids, accepted, self._shipments.load(shipment_ids), strict=True
@@ -119,13 +120,12 @@ class Engine:
                 shipment.counted = self._counted(shipment.shipped, self._kind(shipment))
             if shipment.merge(event):
                 changed[shipment_id] = shipment
-                if event.__class__ is not TrackingScanned or event.milestone in milestones:
-                    to_recount[shipment_id] = shipment
+                if event.__class__ is not _SCANNED or event.milestone in milestones:
+                    to_recount[shipment] = shipment_id
         if self._numbers is not None:
-            self._note_numbers(self._numbers, to_recount)
-        for shipment in to_recount.values():
+            self._note_numbers(self._numbers, {shipment_id: shipment for shipment, shipment_id in to_recount.items()})
+        for shipment in to_recount:
             self._recount(shipment)
-        changes.shipments.update(changed)
         return changes
 
     def _is_forgettable(self, shipment: Shipment) -> bool:

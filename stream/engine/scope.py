@@ -1,11 +1,16 @@
 """The state of one scope: its sums over both windows, and the status they have led to."""
 
+from typing import Final
+
 from stream.engine.status import Levels
 from stream.policy.verdict import Outcome
 from stream.records import Counts, Scope, Status
 
-VALID, DEFECT, AWAITING, EXEMPT = map(int, Outcome)
-AMBIGUOUS = 4
+VALID: Final = int(Outcome.VALID)
+DEFECT: Final = int(Outcome.DEFECT)
+AWAITING: Final = int(Outcome.AWAITING)
+EXEMPT: Final = int(Outcome.EXEMPT)
+AMBIGUOUS: Final = 4
 """Valid ones and defects that the rules leave open are summed once more under this."""
 
 Sums = list[int]

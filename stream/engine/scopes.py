@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import chain
 from operator import itemgetter
+from typing import Final
 
 from stream.engine.alerts import make_alert
 from stream.engine.scope import DEFECT, VALID, Leaf, ScopeState, counts
@@ -15,7 +16,7 @@ from stream.policy.verdict import Policy
 from stream.records import Alert, Metric, OfficialCounts, Scope, Status, encode_key
 from stream.shipment import EPOCH
 
-_EMPTIED = ()
+_EMPTIED: Final = ()
 """As what was published of a scope whose metric is forgotten."""
 
 

@@ -14,12 +14,13 @@ numbers: ``valid / counted < n / d`` is ``valid * d < n * counted``.
 """
 
 from fractions import Fraction
+from typing import Final
 
 from stream.engine.settings import EngineSettings
 from stream.policy.verdict import Standard
 from stream.records import Status
 
-_ONE = Fraction(1)
+_ONE: Final = Fraction(1)
 
 
 class Levels:

@@ -7,6 +7,7 @@ on its edges.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from mypy_extensions import mypyc_attr
 
@@ -15,15 +16,15 @@ from stream.engine.span import Span
 from stream.events import OrderShipped
 from stream.policy.verdict import Outcome, Verdict
 
-_KIND_BITS = 24
+_KIND_BITS: Final = 24
 """A leaf, a day and a kind share one integer. Sixteen million kinds of verdict are more than carriers."""
-_DAY_BITS = 17
+_DAY_BITS: Final = 17
 """Days since 1970, until the year 2328."""
-_KIND_MASK = (1 << _KIND_BITS) - 1
-_DAY_MASK = (1 << _DAY_BITS) - 1
-_LEAF_SHIFT = _KIND_BITS + _DAY_BITS
+_KIND_MASK: Final = (1 << _KIND_BITS) - 1
+_DAY_MASK: Final = (1 << _DAY_BITS) - 1
+_LEAF_SHIFT: Final = _KIND_BITS + _DAY_BITS
 
-_NONE = -1
+_NONE: Final = -1
 """The kind of what is not counted."""
 
 Bucket = dict[int, int]

@@ -2,46 +2,54 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import msgspec
 
 from stream.events.types import Event, Money, OrderShipped, Rejection, RejectionCode, TrackingScanned, TrackingUploaded
 from stream.places import COUNTRIES, MARKETPLACES, canonical_country, canonical_marketplace
 
-MAX_EVENT_BYTES = 65_536
+MAX_EVENT_BYTES: Final = 65_536
 """An event is 200 to 600 bytes; what is a hundred times that is not one, and decoding it would stall a batch."""
 
-MAX_FUTURE = timedelta(hours=1)
+MAX_FUTURE: Final = timedelta(hours=1)
 """How far ahead of the clock an event may be dated: sellers' clocks drift by minutes, never by hours."""
 
-EARLIEST_EVENT_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+EARLIEST_EVENT_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """The marketplaces' rules start in 2015; what is dated before 2000 is a unit or default-value error."""
 
-MAX_BACKDATING = timedelta(days=366)
+MAX_BACKDATING: Final = timedelta(days=366)
 """A fact may be reported late, but one about a shipment more than a year earlier is a wrong date."""
 
-_EARLIEST = -MAX_BACKDATING
+_EARLIEST: Final = -MAX_BACKDATING
 
-MAX_AHEAD_SHIPPING = timedelta(days=31)
+MAX_AHEAD_SHIPPING: Final = timedelta(days=31)
 """Shipments are confirmed ahead of the pick-up by days; a month ahead is a wrong date."""
 
-MAX_AHEAD_PROMISE = timedelta(days=366)
+MAX_AHEAD_PROMISE: Final = timedelta(days=366)
 """Pre-orders promise months ahead; a promise more than a year away is a wrong date."""
 
-MAX_AMOUNT = Decimal(10) ** 12
+MAX_AMOUNT: Final = Decimal(10) ** 12
 """No parcel is worth a trillion of any currency; the bound keeps exact arithmetic small."""
 
-MAX_AMOUNT_DECIMALS = 6
-_CENT = Decimal("0.01")
+MAX_AMOUNT_DECIMALS: Final = 6
+_CENT: Final = Decimal("0.01")
+_NOTHING: Final = Decimal(0)
 
-MAX_MESSAGE = 500
+MAX_MESSAGE: Final = 500
 """Characters. A rejection quotes the value it is about, and a value can be as long as an event."""
+
+# Compiled code has its own module's names at hand, and looks up those of others each time.
+_SHIPPED: Final = OrderShipped
+_UPLOADED: Final = TrackingUploaded
+_UTC: Final = UTC
+_COUNTRIES: Final = COUNTRIES
+_MARKETPLACES: Final = MARKETPLACES
 
 _Timed = TypeVar("_Timed", bound=Event)
 
-_decoder = msgspec.json.Decoder(Event)
-_encoder = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder(Event)
+_encoder: Final = msgspec.json.Encoder()
 
 
 def encode(event: Event) -> bytes:
@@ -127,16 +135,16 @@ def _normalise(event: Event) -> Event | Rejection:
     event_time = event.event_time
     if event_time < EARLIEST_EVENT_TIME:
         return _invalid("event_time", f"{event_time.isoformat()} is before {EARLIEST_EVENT_TIME.year}")
-    if event_time.tzinfo is not UTC:
+    if event_time.tzinfo is not _UTC:
         event.event_time = event_time.astimezone(UTC)
     if not event.shipment_id:
         if event.order_id is None:
             return Rejection(RejectionCode.MISSING_FIELD, "Object missing required field `shipment_id` (or `order_id`)")
         event.shipment_id = event.order_id
     kind = event.__class__
-    if kind is OrderShipped:
+    if kind is _SHIPPED:
         return _normalise_shipped(cast("OrderShipped", event))
-    if kind is TrackingUploaded:
+    if kind is _UPLOADED:
         return _normalise_tracking(cast("TrackingUploaded", event))
     scanned_at = cast("TrackingScanned", event).scanned_at
     return event if scanned_at is None else _check_time(event, "scanned_at", scanned_at)
@@ -146,7 +154,7 @@ def _normalise_shipped(event: OrderShipped) -> OrderShipped | Rejection:
     event_time, shipped_at, promised = event.event_time, event.shipped_at, event.promised_delivery_by
     if not _EARLIEST <= shipped_at - event_time <= MAX_AHEAD_SHIPPING:
         return _invalid("shipped_at", f"{shipped_at.isoformat()} does not fit `event_time` {event_time.isoformat()}")
-    if shipped_at.tzinfo is not UTC:
+    if shipped_at.tzinfo is not _UTC:
         shipped_at = event.shipped_at = shipped_at.astimezone(UTC)
     if promised is None:
         event.promised_delivery_by = shipped_at
@@ -154,20 +162,20 @@ def _normalise_shipped(event: OrderShipped) -> OrderShipped | Rejection:
         return _invalid(
             "promised_delivery_by", f"{promised.isoformat()} does not fit `event_time` {event_time.isoformat()}"
         )
-    elif promised.tzinfo is not UTC:
+    elif promised.tzinfo is not _UTC:
         event.promised_delivery_by = promised.astimezone(UTC)
     if event.order_value is not None and (rejection := _check_value(event.order_value)) is not None:
         return rejection
     marketplace = event.marketplace
-    if marketplace not in MARKETPLACES:
+    if marketplace not in _MARKETPLACES:
         event.marketplace = canonical_marketplace(marketplace)
         if not event.marketplace:
             return _invalid("marketplace", "a blank is no marketplace")
-    if event.ship_from not in COUNTRIES and event.ship_from is not None:
+    if event.ship_from not in _COUNTRIES and event.ship_from is not None:
         event.ship_from = canonical_country(unknown := event.ship_from)
         if event.ship_from is None:
             return _invalid("ship_from", f"`{unknown}` is not an ISO 3166 alpha-2 country code")
-    if event.ship_to not in COUNTRIES and event.ship_to is not None:
+    if event.ship_to not in _COUNTRIES and event.ship_to is not None:
         event.ship_to = canonical_country(unknown := event.ship_to)
         if event.ship_to is None:
             return _invalid("ship_to", f"`{unknown}` is not an ISO 3166 alpha-2 country code")
@@ -177,7 +185,7 @@ def _normalise_shipped(event: OrderShipped) -> OrderShipped | Rejection:
 def _check_value(value: Money) -> Rejection | None:
     amount = value.amount
     # Not-a-number compares false, so it falls out here too.
-    if not amount.is_finite() or not 0 <= amount < MAX_AMOUNT:
+    if not amount.is_finite() or not _NOTHING <= amount < MAX_AMOUNT:
         return _invalid("order_value.amount", f"`{amount}` is not an amount from 0 to below {MAX_AMOUNT:,}")
     # Nearly all amounts have two decimals, and asking for that is cheaper than asking how many.
     if not amount.same_quantum(_CENT) and -int(amount.as_tuple().exponent) > MAX_AMOUNT_DECIMALS:

@@ -20,10 +20,10 @@ from stream.tracking.numbers import compact
 DELIVERED: Final[Milestone] = "delivered"
 """Tracking that is entered after this is late."""
 
-_HOURS_A_DAY = 24
-_EPOCH_DAY = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
+_HOURS_A_DAY: Final = 24
+_EPOCH_DAY: Final = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 
-_ORDINALS = date.max.toordinal() + 1
+_ORDINALS: Final = date.max.toordinal() + 1
 
 _MOST_KINDS = 50_000
 """Kinds of shipment that are remembered, half a kilobyte each. Sellers write carriers and methods as they like, so

@@ -78,7 +78,8 @@ class RocksStore:
     def persist(self, offset: int) -> None:
         """See :class:`~stream.state.store.Store`."""
         batch = WriteBatch(raw_mode=True)
-        for key, value in self._unpersisted.items():
+        # Neighbours one after the other find their place in memory sooner.
+        for key, value in sorted(self._unpersisted.items()):
             if value is None:
                 batch.delete(key)
             else:

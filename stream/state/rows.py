@@ -8,20 +8,21 @@ value: 1 byte version of this form, 4 bytes hour until which the shipment is kep
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from stream.events import Money, OrderShipped, TrackingScanned, TrackingUploaded
-from stream.shipment import Shipment, ShipmentId, fact_of
+from stream.shipment import Shipment, ShipmentId, scan_fact, shipped_fact, tracking_fact
 from stream.state.facts import Facts, ScanFact, ShippedFact, TrackingFact
 
-FORM = b"\x02"
-_FACTS = 5
+FORM: Final = b"\x02"
+_FACTS: Final = 5
 
-WATERMARK_KEY = b"\x00\x00watermark"
+WATERMARK_KEY: Final = b"\x00\x00watermark"
 """The row that keeps the hour the partition has reached. No shipment's key begins like it: no seller id is empty."""
 
-_WATERMARK_PREFIX = FORM + b"\xff\xff\xff\xff"
+_WATERMARK_PREFIX: Final = FORM + b"\xff\xff\xff\xff"
 """In the form of a shipment's row that is never forgotten, so that a sweep need not tell it apart."""
 
 
@@ -29,8 +30,9 @@ class CorruptShipmentError(Exception):
     """A stored row is not in the form this version writes. Never skipped: the state behind it would be wrong."""
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode_facts = msgspec.msgpack.Decoder(Facts).decode
+_Raw: Final = msgspec.Raw
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode_facts: Final = msgspec.msgpack.Decoder(Facts).decode
 
 
 def shipment_key(shipment_id: ShipmentId) -> bytes:
@@ -56,11 +58,11 @@ def pack(keep_until: int, shipment: Shipment) -> bytes:
     packed = shipment.packed
     if packed is None and shipped is not None:
         # It stays the same while tracking and scans come.
-        packed = shipment.packed = msgspec.Raw(_encode(fact_of(shipped)))
+        packed = shipment.packed = _Raw(_encode(shipped_fact(shipped)))
     facts = (
         packed,
-        None if tracking is None else fact_of(tracking),
-        [fact_of(scan) for scan in shipment.scans],
+        None if tracking is None else tracking_fact(tracking),
+        [scan_fact(scan) for scan in shipment.scans],
         shipment.entries,
     )
     return FORM + keep_until.to_bytes(4, "big") + _encode(facts)
@@ -68,6 +70,13 @@ def pack(keep_until: int, shipment: Shipment) -> bytes:
 
 def unpack(shipment_id: ShipmentId, value: bytes) -> Shipment:
     """The shipment of a row. Raises :class:`CorruptShipmentError`."""
+    shipment = Shipment()
+    unpack_into(shipment, shipment_id, value)
+    return shipment
+
+
+def unpack_into(shipment: Shipment, shipment_id: ShipmentId, value: bytes) -> None:
+    """Let a new shipment be that of a row. Raises :class:`CorruptShipmentError`."""
     if value[:1] != FORM:
         raise CorruptShipmentError(f"unknown form {value[:1]!r}")
     try:
@@ -80,8 +89,8 @@ def unpack(shipment_id: ShipmentId, value: bytes) -> Shipment:
     times = [fact.event_time for fact in (facts.shipped, facts.tracking, *facts.scans) if fact is not None]
     if not times:
         raise CorruptShipmentError("a shipment without facts")
-    latest = max(times)
-    return Shipment(shipped, tracking, scans, facts.entries, latest)
+    shipment.shipped, shipment.tracking, shipment.scans, shipment.entries = shipped, tracking, scans, facts.entries
+    shipment.latest = max(times)
 
 
 def check(key: bytes, value: bytes | None) -> None:

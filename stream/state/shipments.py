@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from stream.shipment import Shipment, ShipmentId
 from stream.state.rows import (
@@ -13,6 +13,7 @@ from stream.state.rows import (
     shipment_key,
     split_key,
     unpack,
+    unpack_into,
     unpack_watermark,
 )
 from stream.state.store import Store
@@ -23,7 +24,7 @@ ChangedShipments = Mapping[ShipmentId, Shipment | None]
 KeepUntil = Callable[[Shipment], int]
 """Gives the hour since 1970 UTC in which a shipment may be forgotten."""
 
-CACHED = 8_192
+CACHED: Final = 8_192
 """Shipments that stay unpacked: tracking follows shipping by minutes to hours, and at some 1.2 kB each two such
 generations of a partition take 20 MB."""
 
@@ -110,17 +111,24 @@ class StoredShipments:
         if len(self._younger) > CACHED:
             self._older, self._younger = self._younger, {}
         younger, older = self._younger, self._older
-        missing: dict[ShipmentId, None] = {}
+        loaded: list[Shipment] = []
+        keys: list[bytes] = []
+        missing: list[tuple[ShipmentId, Shipment]] = []
         for shipment_id in shipment_ids:
-            if shipment_id not in younger:
+            shipment = younger.get(shipment_id)
+            if shipment is None:
                 shipment = older.get(shipment_id)
                 if shipment is None:
-                    missing[shipment_id] = None
-                else:
-                    younger[shipment_id] = shipment
-        for shipment_id, value in zip(missing, self._store.get_many(list(map(shipment_key, missing))), strict=True):
-            younger[shipment_id] = Shipment() if value is None else unpack(shipment_id, value)
-        return [younger[shipment_id] for shipment_id in shipment_ids]
+                    shipment = Shipment()
+                    key = shipment.key = shipment_key(shipment_id)
+                    keys.append(key)
+                    missing.append((shipment_id, shipment))
+                younger[shipment_id] = shipment
+            loaded.append(shipment)
+        for (shipment_id, shipment), value in zip(missing, self._store.get_many(keys), strict=True):
+            if value is not None:
+                unpack_into(shipment, shipment_id, value)
+        return loaded
 
     def save(self, changed: ChangedShipments) -> dict[bytes, bytes | None]:
         """Write what changed to the store. Returns the rows, for the changelog."""
@@ -131,8 +139,10 @@ class StoredShipments:
                 self._younger.pop(shipment_id, None)
                 self._older.pop(shipment_id, None)
             else:
-                rows[shipment_key(shipment_id)] = pack(self._keep_until(shipment), shipment)
-                self._younger[shipment_id] = shipment
+                key = shipment.key
+                if key is None:
+                    key = shipment.key = shipment_key(shipment_id)
+                rows[key] = pack(self._keep_until(shipment), shipment)
         self._store.write(rows)
         return rows
 

@@ -5,7 +5,7 @@ not be given letters.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 Weights = tuple[int, ...]
 """From the right: the first is that of the last character. They repeat as often as the text is long."""
@@ -13,11 +13,11 @@ Weights = tuple[int, ...]
 CheckDigit = Callable[[str], str]
 """From the protected text to its check character."""
 
-_VALUES = bytes(
+_VALUES: Final = bytes(
     code - 48 if 48 <= code <= 57 else (code - 63) % 10 if 65 <= code <= 90 else 0 for code in range(256)
 )  # UPS counts letters on from A = 2, modulo 10.
 
-_ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_ALPHANUMERIC: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def mod10(weights: Weights) -> CheckDigit:

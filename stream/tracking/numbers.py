@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from stream.tracking.carriers import Carrier, Format
 from stream.tracking.placeholders import is_compact_placeholder, is_placeholder
@@ -13,21 +13,21 @@ Problem = Literal["placeholder_number", "malformed_number"]
 Certainty = Literal["check digit", "format", "plausible"]
 """What a verdict rests on. "plausible": no settled format of the carrier says more."""
 
-SHORTEST = 6
+SHORTEST: Final = 6
 """Characters of a compact number. Carriers print seven or more (DHL Global Forwarding's are of seven digits)."""
-LONGEST = 40
+LONGEST: Final = 40
 """Characters of a compact number: piece identifiers have up to 35 (ISO/IEC 15459), DHL eCommerce's up to 39."""
 
 # Every carrier's numbers have digits, if only one: GLS's have eight letters or digits.
-_is_plausible = re.compile(rf"(?=.*[0-9])[A-Z0-9]{{{SHORTEST},{LONGEST}}}").fullmatch
+_is_plausible: Final = re.compile(rf"(?=.*[0-9])[A-Z0-9]{{{SHORTEST},{LONGEST}}}").fullmatch
 
-_IGNORED = str.maketrans("", "", " \t\r\n-./'\"()_")
+_IGNORED: Final = str.maketrans("", "", " \t\r\n-./'\"()_")
 # How numbers are grouped in print, what spreadsheets put around text, and the parentheses of GS1 identifiers.
-_IGNORED_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Pd", "Cf", "Cc"})
+_IGNORED_CATEGORIES: Final = frozenset({"Zs", "Zl", "Zp", "Pd", "Cf", "Cc"})
 """Spaces, dashes and invisible characters of Unicode."""
 
-_LOOK_ALIKES = {"O": "0", "I": "1", "L": "1"}
-_MOST_LOOK_ALIKES = 6
+_LOOK_ALIKES: Final = {"O": "0", "I": "1", "L": "1"}
+_MOST_LOOK_ALIKES: Final = 6
 """Places to try: where more letters look like digits, they are words."""
 
 

@@ -1,13 +1,15 @@
 """Placeholders: what people type where a tracking number should stand."""
 
-_WORDS = frozenset(
+from typing import Final
+
+_WORDS: Final = frozenset(
     {"na", "none", "null", "nil", "no", "unknown", "tbd", "tba", "pending", "notracking", "untracked", "test"}
 )
-_LONGEST_WORD = max(map(len, _WORDS))
+_LONGEST_WORD: Final = max(map(len, _WORDS))
 
-_KEYBOARD = "1234567890" * 5
+_KEYBOARD: Final = "1234567890" * 5
 """The digits in the order of the keys, as often as the longest number needs."""
-_KEYBOARD_STARTS = frozenset({"012345", "123456"})
+_KEYBOARD_STARTS: Final = frozenset({"012345", "123456"})
 """From six digits on, since what is shorter is no number anyway."""
 
 

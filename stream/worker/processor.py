@@ -5,6 +5,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import AsyncIterable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import cast
 
@@ -248,7 +249,7 @@ class Processor:
         partition = self._partitions.get(number)
         if partition is None:
             lag_days = self._engine_settings.lag_days
-            shipments = StoredShipments(self.shipments.store(number), lambda each: keep_until(each, lag_days))
+            shipments = StoredShipments(self.shipments.store(number), partial(keep_until, lag_days=lag_days))
             engine = Engine.restore(
                 self._policy,
                 self._engine_settings,
