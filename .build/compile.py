@@ -24,7 +24,7 @@ COMPILED = (
     "stream/engine/numbers.py",
     "stream/engine/scope.py",
     "stream/engine/scopes.py",
-    "stream/engine/span.py",
+    "stream/span.py",
     "stream/engine/status.py",
     "stream/engine/window.py",
     "stream/policy/judge.py",

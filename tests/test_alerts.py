@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from stream.engine.alerts import MAX_CAUSES, alert_id, causes, make_alert
 from stream.engine.scope import ScopeState
-from stream.engine.span import Span
 from stream.engine.window import Counted, Kinds, Windows
 from stream.policy import Outcome, Verdict
 from stream.records import Alert, Cause, Counts, Metric, OfficialCounts, Scope, Status
+from stream.span import Span
 from tests.test_shipment import SHIPPED
 from tests.test_status import levels
 

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from stream.engine import Changes, Engine, EngineSettings, keep_until
+from stream.engine import Changes, Engine, EngineSettings
 from stream.engine.engine import SWEEP_SHARES
 from stream.events import (
     MAX_AHEAD_SHIPPING,
@@ -393,7 +393,7 @@ class Run:
         return StrictPolicy(policy) if self.is_strict else policy
 
     def _stored(self) -> StoredShipments:
-        return StoredShipments(self.store, lambda shipment: keep_until(shipment, self.settings.lag_days))
+        return StoredShipments(self.store, self.settings.lag_days)
 
     def apply(self, batch: Sequence[Line]) -> Changes:
         changes = self.engine.apply(all_decoded(batch))

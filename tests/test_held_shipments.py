@@ -3,18 +3,16 @@
 from datetime import UTC, datetime, timedelta
 
 from stream.shipment import ShipmentId, hour_of
+from stream.span import KEEP_HOURS
 from stream.state import HeldShipments
 from tests.test_engine_properties import decoded, tracked
 
 OLD, NEW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
-KEPT = 24
-"""Hours."""
-
-HORIZON = NEW - timedelta(hours=KEPT)
+HORIZON = NEW - timedelta(hours=KEEP_HOURS)
 
 
 def held_with(*ids: ShipmentId) -> HeldShipments:
-    held = HeldShipments(lambda each: hour_of(each.latest) + KEPT)
+    held = HeldShipments(10)
     for each in ids:
         merge(held, each, OLD)
     return held

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from stream.engine import Engine, EngineSettings, keep_until
+from stream.engine import Engine, EngineSettings
 from stream.events import Event, OrderShipped, TrackingScanned, TrackingUploaded
 from stream.policy import RulesPolicy
 from stream.rebuild.alerts import first_alerts
@@ -52,7 +52,7 @@ def test_a_worker_goes_on_from_the_state_as_if_it_had_seen_all(file: Path, event
     store = MemoryStore()
     rows = {shipment_key(shipment_id): row for shipment_id, row in state.rows()}
     store.write(rows)
-    shipments = StoredShipments(store, lambda each: keep_until(each, SETTINGS.lag_days))
+    shipments = StoredShipments(store, SETTINGS.lag_days)
     engine = Engine.restore(
         RulesPolicy.of(SETTINGS),
         EngineSettings.of(SETTINGS),

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from stream.engine import Engine, EngineSettings, keep_until
+from stream.engine import Engine, EngineSettings
 from stream.engine.silence import LEAST_SHIPMENTS, SILENCE_HOURS
 from stream.events import Event, OrderShipped, TrackingUploaded
 from stream.settings import Settings
@@ -55,9 +55,7 @@ def shipped(hours_ago: int, count: int, *, seller: str = "A1", tracked: bool = F
 
 
 def engine(*events: list[Event], grace_hours: int = 24) -> Engine:
-    made = Engine(
-        SimplePolicy(Fraction(95, 100), grace_hours), EngineSettings.of(Settings()), HeldShipments(lambda _: 0)
-    )
+    made = Engine(SimplePolicy(Fraction(95, 100), grace_hours), EngineSettings.of(Settings()), HeldShipments(10))
     made.apply([event for each in events for event in each])
     made.advance(NOW)
     return made
@@ -134,7 +132,7 @@ def test_a_restart_forgets_nothing() -> None:
     store = MemoryStore()
 
     def shipments() -> StoredShipments:
-        return StoredShipments(store, lambda shipment: keep_until(shipment, settings.lag_days))
+        return StoredShipments(store, settings.lag_days)
 
     stored = shipments()
     made = Engine(policy, settings, stored)
@@ -144,7 +142,7 @@ def test_a_restart_forgets_nothing() -> None:
 
 
 def test_before_the_first_watermark_there_is_none() -> None:
-    made = Engine(SimplePolicy(Fraction(95, 100), 24), EngineSettings.of(Settings()), HeldShipments(lambda _: 0))
+    made = Engine(SimplePolicy(Fraction(95, 100), 24), EngineSettings.of(Settings()), HeldShipments(10))
     made.apply(shipped(8, ENOUGH))
     assert made.silences() == {}
 

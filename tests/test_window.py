@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stream.engine.scope import ScopeState, counts, rate
-from stream.engine.span import Span, keep_until
 from stream.engine.window import Counted, Kinds, Windows
 from stream.policy import Outcome, Verdict
 from stream.policy.verdict import MAX_GRACE_HOURS
 from stream.records import Scope
 from stream.shipment import EPOCH
+from stream.span import Span, keep_until
 from tests.test_shipment import SHIPPED, merged
 from tests.test_status import levels
 

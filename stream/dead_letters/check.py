@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from stream.engine import Engine, EngineSettings, keep_until
+from stream.engine import Engine, EngineSettings
 from stream.events import MAX_FUTURE, Rejection, check_arrival, decode
 from stream.policy import RulesPolicy
 from stream.settings import Settings
@@ -14,7 +14,7 @@ class Check:
 
     def __init__(self, settings: Settings, now: datetime) -> None:
         self._latest = now + MAX_FUTURE
-        shipments = HeldShipments(lambda shipment: keep_until(shipment, settings.lag_days))
+        shipments = HeldShipments(settings.lag_days)
         self._engine = Engine(RulesPolicy.of(settings), EngineSettings.of(settings), shipments)
         self._engine.advance(now)
 

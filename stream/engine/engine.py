@@ -13,12 +13,12 @@ from stream.engine.scope import Leaf, ScopeState
 from stream.engine.scopes import Scopes
 from stream.engine.settings import EngineSettings
 from stream.engine.silence import silences
-from stream.engine.span import Span, keep_until
 from stream.engine.window import Counted, Windows
 from stream.events import Event, OrderShipped, Rejection, RejectionCode, TrackingScanned
 from stream.policy.verdict import Policy
 from stream.records import Alert, Metric, Scope
 from stream.shipment import EPOCH, Shipment, ShipmentId, day_of, hour_of
+from stream.span import Span, keep_until
 from stream.state.shipments import Shipments
 
 SWEEP_SHARES: Final = 240

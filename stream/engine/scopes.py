@@ -9,12 +9,12 @@ from typing import Final
 from stream.engine.alerts import make_alert
 from stream.engine.scope import DEFECT, VALID, Leaf, ScopeState, counts
 from stream.engine.settings import EngineSettings
-from stream.engine.span import Span
 from stream.engine.status import Levels
 from stream.engine.window import Kinds
 from stream.policy.verdict import Policy
 from stream.records import Alert, Metric, OfficialCounts, Scope, Status, encode_key
 from stream.shipment import EPOCH
+from stream.span import Span
 
 _EMPTIED: Final = ()
 """As what was published of a scope whose metric is forgotten."""

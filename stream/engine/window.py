@@ -12,9 +12,9 @@ from typing import Final
 from mypy_extensions import mypyc_attr
 
 from stream.engine.scope import AMBIGUOUS, DEFECT, Leaf, ScopeState, Sums
-from stream.engine.span import Span
 from stream.events import OrderShipped
 from stream.policy.verdict import Outcome, Verdict
+from stream.span import Span
 
 _KIND_BITS: Final = 24
 """A leaf, a day and a kind share one integer. Sixteen million kinds of verdict are more than carriers."""

@@ -6,7 +6,6 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from stream.engine.span import LIVE_HOURS, OFFICIAL_DAYS, Span
 from stream.events import Event, OrderShipped
 from stream.explain.numbers import Other
 from stream.explain.standing import Standing, standing_words
@@ -19,6 +18,7 @@ from stream.policy.model import Grade
 from stream.policy.words import source_address
 from stream.records import Scope
 from stream.shipment import EPOCH, Entry, Shipment, day_of, hour_of
+from stream.span import LIVE_HOURS, OFFICIAL_DAYS, Span
 
 ReadFrom = Literal["history", "deployment"]
 

@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from stream.engine import keep_until
 from stream.engine.numbers import plain_number, use_of
 from stream.events import Event, OrderShipped, TrackingScanned, TrackingUploaded, encode
 from stream.explain.facts import Facts, news
@@ -17,6 +16,7 @@ from stream.explain.numbers import Numbers, Other
 from stream.explain.standing import NOT_SHIPPED, Standing, standing_of
 from stream.policy import Policy
 from stream.shipment import EPOCH, Entry, Shipment, hour_of
+from stream.span import keep_until
 
 Cause = Literal["order-shipped", "tracking-uploaded", "tracking-scanned", "grace_over", "reuse_over"]
 

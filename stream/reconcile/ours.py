@@ -8,7 +8,6 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stream.engine import keep_until
 from stream.engine.numbers import use_of
 from stream.events import Event, OrderShipped, encode
 from stream.explain.numbers import Numbers
@@ -16,6 +15,7 @@ from stream.explain.standing import Standing, standing_of
 from stream.policy import RulesPolicy
 from stream.settings import Settings
 from stream.shipment import EPOCH, Shipment, hour_of
+from stream.span import keep_until
 
 EDGE = timedelta(hours=14)
 """A store's day and UTC's differ by at most this much, and it is not public by which one the marketplace cuts."""

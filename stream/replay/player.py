@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from stream.engine import Engine, EngineSettings, keep_until
+from stream.engine import Engine, EngineSettings
 from stream.events import Event
 from stream.policy import RulesPolicy
 from stream.records import Alert
 from stream.replay.meter import Meter
 from stream.settings import Settings
 from stream.shipment import EPOCH, Shipment, ShipmentId, hour_of
+from stream.span import keep_until
 from stream.state import HeldShipments
 from stream.state.rows import pack
 
@@ -47,7 +48,7 @@ class Player:
         self.settings = settings
         self.policy = RulesPolicy.of(settings)
         self.engine_settings = replace(EngineSettings.of(settings), source=source)
-        self.shipments = HeldShipments(lambda each: keep_until(each, settings.lag_days))
+        self.shipments = HeldShipments(settings.lag_days)
         self.engine = Engine(self.policy, self.engine_settings, self.shipments)
         self.alerts: list[Alert] = []
         self.accepted = 0

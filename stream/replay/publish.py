@@ -14,12 +14,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from msgspec import Struct, field
 
-from stream.engine.span import KEEP_HOURS
 from stream.events import Event, encode
 from stream.feed import Feed, FeedRecord, connected_feed
 from stream.kafka import BrokerError, connected_admin
 from stream.settings import Settings
 from stream.shipment import EPOCH
+from stream.span import KEEP_HOURS
 
 CHUNK = 50_000
 """Events after which all must be acknowledged, so that it is known how far it came; a tenth of a second's wait each."""

@@ -7,7 +7,6 @@ from typing import cast
 from msgspec import Struct, field
 
 from stream.engine.scope import counts, no_sums
-from stream.engine.span import Span
 from stream.events import Instant, Money
 from stream.places import canonical_marketplace
 from stream.policy.conditions import Facts
@@ -15,6 +14,7 @@ from stream.records import Counts, DefectReason
 from stream.report.judged import Judged, Window, add
 from stream.report.remedies import REMEDIES
 from stream.shipment import EPOCH, hour_of
+from stream.span import Span
 from stream.tracking import resolve_carrier
 
 

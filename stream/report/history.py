@@ -5,7 +5,6 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from stream.engine import keep_until
 from stream.events import Event, encode
 from stream.explain.seller import read_seller
 from stream.policy import RulesPolicy
@@ -14,6 +13,7 @@ from stream.report.defects import DefectReport, Selection, defect_report
 from stream.report.judged import judged
 from stream.settings import Settings
 from stream.shipment import Shipment, hour_of
+from stream.span import keep_until
 
 
 class SellerHistory(Struct, frozen=True):

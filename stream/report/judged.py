@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, get_args
 
-from stream.engine import keep_until
 from stream.engine.numbers import use_of
 from stream.engine.scope import AMBIGUOUS, AWAITING, DEFECT, EXEMPT, VALID, Sums, no_sums
-from stream.engine.span import Span
 from stream.events import OrderShipped
 from stream.explain.numbers import Numbers
 from stream.explain.standing import Standing, standing_of
 from stream.policy import Policy
 from stream.records import Scope
 from stream.shipment import Shipment, day_of, hour_of
+from stream.span import Span, keep_until
 
 Window = Literal["live", "official"]
 WINDOWS: tuple[Window, ...] = get_args(Window)

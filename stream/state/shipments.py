@@ -1,10 +1,11 @@
 """Where an engine finds the shipments of its partition: kept as objects, or stored as rows behind a cache."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
 from stream.shipment import Shipment, ShipmentId
+from stream.span import keep_until
 from stream.state.rows import (
     WATERMARK_KEY,
     forgettable,
@@ -20,9 +21,6 @@ from stream.state.store import Store
 
 ChangedShipments = Mapping[ShipmentId, Shipment | None]
 """Shipments to keep, and with None those to forget."""
-
-KeepUntil = Callable[[Shipment], int]
-"""Gives the hour since 1970 UTC in which a shipment may be forgotten."""
 
 CACHED: Final = 8_192
 """Shipments that stay unpacked: tracking follows shipping by minutes to hours, and at some 1.2 kB each two such
@@ -49,9 +47,9 @@ class Shipments(Protocol):
 class HeldShipments:
     """Shipments as objects in memory, for a replay: nothing is packed or unpacked."""
 
-    def __init__(self, keep_until: KeepUntil) -> None:
+    def __init__(self, lag_days: int) -> None:
         self._held: dict[ShipmentId, Shipment] = {}
-        self._keep_until = keep_until
+        self._lag_days = lag_days
         self._round: list[tuple[ShipmentId, Shipment]] = []
         self._position = 0
 
@@ -90,7 +88,7 @@ class HeldShipments:
             # Since the round began it may have been forgotten, and its id come again with another shipment.
             if self._held.get(shipment_id) is shipment
             and shipment.latest < horizon
-            and self._keep_until(shipment) <= hour
+            and keep_until(shipment, self._lag_days) <= hour
         ]
 
 
@@ -100,9 +98,9 @@ class StoredShipments:
     The cache has two generations: what is used moves to the younger, and when that is full the older is dropped.
     """
 
-    def __init__(self, store: Store, keep_until: KeepUntil) -> None:
+    def __init__(self, store: Store, lag_days: int) -> None:
         self._store = store
-        self._keep_until = keep_until
+        self._lag_days = lag_days
         self._younger: dict[ShipmentId, Shipment] = {}
         self._older: dict[ShipmentId, Shipment] = {}
 
@@ -142,7 +140,7 @@ class StoredShipments:
                 key = shipment.key
                 if key is None:
                     key = shipment.key = shipment_key(shipment_id)
-                rows[key] = pack(self._keep_until(shipment), shipment)
+                rows[key] = pack(keep_until(shipment, self._lag_days), shipment)
         self._store.write(rows)
         return rows
 

@@ -11,12 +11,12 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from stream.engine.numbers import NumberIndex, use_of
-from stream.engine.span import Span
 from stream.events import OrderShipped, TrackingUploaded
 from stream.explain.standing import Standing, standing_of
 from stream.policy import Step, explain
 from stream.replay.player import Player
 from stream.shipment import Shipment, ShipmentId, day_of, hour_of
+from stream.span import Span
 from stream.what_if.result import ChangedShipment, Rule, Ruling, VerdictDifference
 
 _About = Literal["verdict", "ambiguity"]

@@ -5,14 +5,13 @@ import logging
 from collections import Counter, deque
 from collections.abc import AsyncIterable, Callable
 from datetime import UTC, datetime
-from functools import partial
 from time import monotonic
 from typing import cast
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from faust.types import TP, AppT, EventT
 
-from stream.engine import Engine, EngineSettings, keep_until
+from stream.engine import Engine, EngineSettings
 from stream.monitoring.metrics import Instruments
 from stream.policy import RulesPolicy
 from stream.settings import Settings
@@ -248,8 +247,7 @@ class Processor:
     def _partition(self, number: int) -> Partition:
         partition = self._partitions.get(number)
         if partition is None:
-            lag_days = self._engine_settings.lag_days
-            shipments = StoredShipments(self.shipments.store(number), partial(keep_until, lag_days=lag_days))
+            shipments = StoredShipments(self.shipments.store(number), self._engine_settings.lag_days)
             engine = Engine.restore(
                 self._policy,
                 self._engine_settings,

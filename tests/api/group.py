@@ -15,7 +15,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from msgspec.structs import replace
 
 from stream.embedded import free_port
-from stream.engine import Engine, EngineSettings, keep_until
+from stream.engine import Engine, EngineSettings
 from stream.events import Event
 from stream.policy import RulesPolicy
 from stream.settings import Settings
@@ -94,7 +94,7 @@ class Worker:
     def hold(self, number: int, policy: RulesPolicy, store: Store | None = None) -> None:
         """Have a partition, empty so far."""
         store = MemoryStore() if store is None else store  # an empty one is false
-        shipments = StoredShipments(store, lambda each: keep_until(each, self.settings.lag_days))
+        shipments = StoredShipments(store, self.settings.lag_days)
         engine = Engine(policy, EngineSettings.of(self.settings), shipments)
         processor = self.app.processor
         processor.shipments._stores[number] = store

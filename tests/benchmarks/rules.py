@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
-from stream.engine import Engine, EngineSettings, keep_until
+from stream.engine import Engine, EngineSettings
 from stream.events import Event, Milestone, OrderShipped, TrackingScanned, TrackingUploaded
 from stream.policy import Outcome, Policy, RulesPolicy, Standard, Verdict
 from stream.replay import Summary, usable_events
@@ -86,7 +86,7 @@ def _events(file: Path) -> list[Event]:
 
 def _seconds(events: Sequence[Event], policy: Policy) -> float:
     settings = EngineSettings.of(Settings())
-    shipments = HeldShipments(lambda shipment: keep_until(shipment, settings.lag_days))
+    shipments = HeldShipments(settings.lag_days)
     engine = Engine(policy, settings, shipments)
     gc.collect()
     started = time.process_time()

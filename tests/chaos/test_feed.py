@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from stream.engine import Engine, EngineSettings, keep_until
+from stream.engine import Engine, EngineSettings
 from stream.events import MAX_FUTURE, Rejection, check_arrival, decode
 from stream.policy import RulesPolicy
 from stream.settings import Settings
@@ -25,9 +25,7 @@ def test_the_oracle_and_the_engine_agree_on_the_feed() -> None:
     feed.is_repairing = True
     flow += feed.take(RECORDS // 2, NOW)
 
-    engine = Engine(
-        RulesPolicy.of(SETTINGS), EngineSettings.of(SETTINGS), HeldShipments(lambda each: keep_until(each, 10))
-    )
+    engine = Engine(RulesPolicy.of(SETTINGS), EngineSettings.of(SETTINGS), HeldShipments(10))
     statuses = set()
     for part in (sent, flow[: RECORDS // 2], flow[RECORDS // 2 :]):
         for each in part:

@@ -13,12 +13,13 @@ from msgspec.structs import replace
 
 from stream.dead_letters import decode_letter, encode_letter, read_letter
 from stream.dead_letters.headers import ADDED, CODE, MESSAGE
-from stream.engine import Engine, EngineSettings, keep_until
+from stream.engine import Engine, EngineSettings
 from stream.events import Event, OrderShipped, Rejection, RejectionCode, TrackingUploaded, decode
 from stream.policy import RulesPolicy
 from stream.records import Alert, Metric, Scope, decode_alert, decode_key, decode_metric, encode, encode_key
 from stream.settings import Settings
 from stream.shipment import Shipment
+from stream.span import keep_until
 from stream.state import MemoryStore, StoredShipments
 from stream.state.rows import WATERMARK_KEY, kept_until, pack, shipment_key, split_key, unpack
 from stream.worker.dead_letters import DeadLetter, RejectionLimit
@@ -82,7 +83,7 @@ class Harness:
         )
 
     def _stored(self) -> StoredShipments:
-        return StoredShipments(self._store, lambda shipment: keep_until(shipment, self.settings.lag_days))
+        return StoredShipments(self._store, self.settings.lag_days)
 
     # --- In ----------------------------------------------------------------------------------------------------------
 

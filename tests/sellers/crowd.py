@@ -9,7 +9,7 @@ from itertools import islice
 
 from msgspec import Struct
 
-from stream.engine import Changes, Engine, EngineSettings, keep_until
+from stream.engine import Changes, Engine, EngineSettings
 from stream.events import Event, OrderShipped, TrackingUploaded, decode, encode
 from stream.policy import RulesPolicy
 from stream.records import Metric, Scope
@@ -47,7 +47,7 @@ class Crowd(Struct):
 def measure(sellers: int) -> Crowd:
     """A crowd of so many sellers with one shipment each, and the giant with as many as all of them."""
     settings = Settings()
-    shipments = StoredShipments(MemoryStore(), lambda shipment: keep_until(shipment, settings.lag_days))
+    shipments = StoredShipments(MemoryStore(), settings.lag_days)
     engine = Engine(RulesPolicy.of(settings), EngineSettings.of(settings), shipments)
     started = time.perf_counter()
     save(shipments, engine.advance(NOW))

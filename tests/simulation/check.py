@@ -10,7 +10,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from stream.dead_letters import headers
-from stream.engine import Engine, EngineSettings, keep_until
+from stream.engine import Engine, EngineSettings
 from stream.engine.alerts import alert_id
 from stream.events import Event, OrderShipped, Rejection, TrackingUploaded, decode
 from stream.records import Alert, Metric, Scope, Status, decode_alert, decode_metric
@@ -294,7 +294,7 @@ def _rebuilt(
     _must_be(len(owners), 1, f"owners of partition {number}")
     _must_be(dict(owners[0].app.processor.shipments.store(number).scan()), rows, f"rows of partition {number}")
     settings = run.settings
-    shipments = StoredShipments(store, lambda shipment: keep_until(shipment, settings.lag_days))
+    shipments = StoredShipments(store, settings.lag_days)
     engine = Engine.restore(
         SimplePolicy.of(settings),
         EngineSettings.of(settings),

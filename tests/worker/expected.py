@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from stream.engine import Engine, EngineSettings, keep_until
+from stream.engine import Engine, EngineSettings
 from stream.engine.alerts import alert_id
 from stream.events import Rejection, decode
 from stream.policy import RulesPolicy
@@ -22,7 +22,7 @@ the statuses covers is different in every run."""
 
 def computed(settings: Settings, records: Iterable[Input], as_of: datetime) -> dict[Scope, Metric]:
     """The metrics of all scopes after all these records."""
-    shipments = HeldShipments(lambda shipment: keep_until(shipment, settings.lag_days))
+    shipments = HeldShipments(settings.lag_days)
     engine = Engine(RulesPolicy.of(settings), EngineSettings.of(settings), shipments)
     decoded = [decode(record.value) for record in records]
     changes = engine.apply([event for event in decoded if not isinstance(event, Rejection)])

@@ -10,11 +10,11 @@ from click.testing import CliRunner
 from stream.cli import cli
 from stream.cli.options import CommandError
 from stream.deployment import shipments_of_seller
-from stream.engine import keep_until
 from stream.events import Event, Rejection, decode
 from stream.explain.live import explain_kept
 from stream.policy import RulesPolicy
 from stream.shipment import EPOCH, Shipment
+from stream.span import keep_until
 from stream.state.rows import WATERMARK_KEY, pack, pack_watermark, shipment_key
 from stream.topics import TopicError
 from tests.explain.sums import of_explanations, of_metrics

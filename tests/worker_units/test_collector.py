@@ -39,7 +39,7 @@ def scrape(app: VtrApp) -> Said:
 def engine(*sellers: tuple[str, int, int], ago: timedelta = timedelta(days=3)) -> Engine:
     """An engine with sellers of so many shipments with tracking and so many without."""
     settings = EngineSettings.of(Settings(min_counted=MIN_COUNTED))
-    made = Engine(SimplePolicy(Fraction(95, 100), 24), settings, HeldShipments(lambda _: 0))
+    made = Engine(SimplePolicy(Fraction(95, 100), 24), settings, HeldShipments(10))
     at = NOW - ago
     events: list[OrderShipped | TrackingUploaded] = []
     for seller, valid, defects in sellers:

@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from faust.events import Event
 from faust.types import TP, ConsumerMessage, EventT
 
-from stream.engine import Engine, EngineSettings, keep_until
+from stream.engine import Engine, EngineSettings
 from stream.events import Money, OrderShipped
 from stream.policy import RulesPolicy
 from stream.records import Scope
@@ -31,7 +31,7 @@ LONG_AGO = -1e9
 
 def changelog_of_a_dead_worker() -> dict[bytes, bytes | None]:
     """It saw a parcel leave, and no tracking, until an hour later."""
-    shipments = StoredShipments(MemoryStore(), lambda each: keep_until(each, SETTINGS.lag_days))
+    shipments = StoredShipments(MemoryStore(), SETTINGS.lag_days)
     engine = Engine(RulesPolicy.of(SETTINGS), EngineSettings.of(SETTINGS), shipments)
     shipped = OrderShipped(
         event_id="s1",

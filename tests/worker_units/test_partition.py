@@ -10,7 +10,7 @@ from fractions import Fraction
 import pytest
 from aiokafka import ConsumerRecord
 
-from stream.engine import Engine, EngineSettings, keep_until
+from stream.engine import Engine, EngineSettings
 from stream.events import RejectionCode
 from stream.records import Scope
 from stream.settings import Settings
@@ -61,7 +61,7 @@ class Worker:
         self.now, self.monotonic = NOW, START
         self.at_end: set[str] = set()
         settings = EngineSettings.of(Settings(min_counted=1))
-        shipments = StoredShipments(self.store, lambda shipment: keep_until(shipment, settings.lag_days))
+        shipments = StoredShipments(self.store, settings.lag_days)
         self.engine = Engine(SimplePolicy(Fraction(95, 100), 24), settings, shipments)
         watermark = Watermark([SHIPPED, UPLOADED], IDLE, START)
         limit = limit or RejectionLimit(Decimal(1), 1000)
