@@ -40,4 +40,6 @@ if __name__ == "__main__":
             [sys.executable, "-m", "tests.simulation", *sys.argv[1:]],
             os.environ | {"PYTHONHASHSEED": "0"},
         )
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # what a run leaves in the middle of something need not end
