@@ -12,6 +12,7 @@ from functools import cache
 from time import perf_counter
 
 from tests.simulation.faults import FAULTS
+from tests.simulation.mutations import MUTATIONS
 from tests.simulation.run import Outcome, run_seed
 
 ENOUGH_FOR_ALL_FAULTS = 500
@@ -40,10 +41,11 @@ def run_seeds(
 
 
 def found_in(seeds: Iterable[int], mutation: str, processes: int) -> int | None:
-    """The first seed that fails where workers have this mistake."""
-    for outcome in _outcomes(seeds, mutation, processes, tracing=False):
-        if outcome.error is not None:
-            return outcome.seed
+    """A seed that fails where workers have this mistake: the one that did so before, or else the first of these."""
+    for some in ([MUTATIONS[mutation].found_by], seeds):
+        for outcome in _outcomes(some, mutation, processes, tracing=False):
+            if outcome.error is not None:
+                return outcome.seed
     return None
 
 
