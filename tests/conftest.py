@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from xdist.workermanage import WorkerController
 
 from stream.engine import IS_COMPILED
 from tests.brokers import Broker, Choice, ChoiceError, Kind, choose, names, running, wanted
@@ -73,16 +74,30 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     items = [item for item in session.items if item.get_closest_marker("broker")]
     if not items or session.config.option.collectonly:
         return
+    in_parallel: dict[str, object] | None = getattr(session.config, "workeroutput", None)
     try:
         choice = session.config.stash[_CHOICE] = choose(os.environ)
     except ChoiceError as error:
-        raise pytest.UsageError(str(error)) from None
+        if in_parallel is None:
+            raise pytest.UsageError(str(error)) from None
+        session.shouldfail = str(error)  # all that xdist passes on
+        return
+    if in_parallel is not None:
+        in_parallel[_PROPERTY] = (choice.kinds, choice.why_not_kafka)
     for item in items:
         kind = _kind(item, choice)
         item.user_properties.append((_PROPERTY, kind))
         kafka_only = item.get_closest_marker("kafka_only")
         if kafka_only is not None and kind == "embedded":
             item.add_marker(pytest.mark.skip(reason=f"Apache Kafka only: {kafka_only.kwargs['reason']}"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Of several processes, each chose for itself, and all the same."""
+    chosen = getattr(node, "workeroutput", {}).get(_PROPERTY)
+    if chosen is not None:
+        node.config.stash[_CHOICE] = Choice(*chosen)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from math import floor
 from typing import Literal, NamedTuple, TypeVar
 
@@ -176,6 +177,7 @@ def exemption(shipped: OrderShipped) -> str | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def is_placeholder(number: str, order_id: str) -> bool:
     bare = "".join(character for character in number.lower() if character.isalnum())
     return bare in PLACEHOLDERS or number == order_id or len(set(number)) == 1

@@ -200,8 +200,11 @@ def test_jars_are_downloaded_once_and_whole(programs: Callable[[str, str], None]
     assert (tmp_path / "cache/calls").read_text() == "x\n" * 2
 
 
+LEFT_OUT = ("CI", "VTR_TEST_BROKER", "PYTEST_ADDOPTS")
+
+
 def run_these_tests(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in ("CI", "VTR_TEST_BROKER")}
+    inherited = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", __file__, *arguments]
     return subprocess.run(
         command, cwd=PROJECT, env=inherited | environ, capture_output=True, text=True, check=False, timeout=120

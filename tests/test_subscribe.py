@@ -501,6 +501,7 @@ kafka.SESSION_TIMEOUT_MS = {session}
 
 async def main(broker, topic, group):
     global left
+    asyncio.get_running_loop().slow_callback_duration = 60  # a busy machine is no news
     async for alert in subscribe_alerts(broker, topic=topic, start="beginning", group=group or None):
         print(alert.alert_id)
         if alert.alert_id == "b":

@@ -135,6 +135,8 @@ class KafkaNode(BrokerProcess):
             "broker.heartbeat.interval.ms": 500,
             # Kafka waits 3 s for more members before a new group's first assignment.
             "group.initial.rebalance.delay.ms": 0,
+            # Kafka's 6 s are waited for whenever a worker is killed or frozen.
+            "group.min.session.timeout.ms": 1_000,
         }
 
 

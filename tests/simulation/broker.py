@@ -59,6 +59,9 @@ class Chance(Protocol):
     def share(self, rows: dict[TopicPartition, list[Row]]) -> dict[TopicPartition, list[Row]]:
         """What of the records there are an answer has: of any partition any number from the first on, but something."""
 
+    def holds(self, seconds: float) -> float:
+        """For how many seconds a fetch that finds nothing is held, which asked to be for so many."""
+
     def refuses(self, partition: TopicPartition) -> bool:
         """Whether a broker says that it does not lead the partition (any more, or yet)."""
 
@@ -159,7 +162,7 @@ class Cluster:
         if not is_over:
             for tp in wanted:
                 self._waiting[tp].append(answer)
-            self._scheduler.call_later(request.max_wait_time / 1000, lambda: answer(at_last=True))
+            self._scheduler.call_later(self._chance.holds(request.max_wait_time / 1000), lambda: answer(at_last=True))
 
     def _time(self) -> int:
         return int(self._scheduler.now * 1000)

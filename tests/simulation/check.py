@@ -142,6 +142,10 @@ class _Bounds(NamedTuple):
     surely_counted: int
 
 
+_Facts = dict[tuple[str, str], tuple[list[OrderShipped], list[TrackingUploaded]]]
+"""The facts of each shipment."""
+
+
 def _statuses_that_had_to_hold(run: "Run", number: int, chains: dict[Scope, list[Alert]], rules: Rules) -> None:
     """Which status a scope has in the middle of a backlog depends on how far which topic was read. But what lies in a
     topic before the first event of an hour has surely been read when time passes that hour, and what lies behind it may
@@ -150,10 +154,10 @@ def _statuses_that_had_to_hold(run: "Run", number: int, chains: dict[Scope, list
     hours = _hours_passed(run, number)
     tps = [TopicPartition(topic, number) for topic in run.settings.input_topics]
     logged = {tp: list(_usable(run, tp)) for tp in tps}
-    everything = [event for some in logged.values() for _, event in some]
+    everything = _by_shipment(event for some in logged.values() for _, event in some)
     for hour in sorted(run.random.sample(hours, min(SAMPLED_HOURS, len(hours)))):
         instant = oracle.EPOCH + hour * oracle.HOUR
-        surely = [event for some in logged.values() for event in _surely_read(some, instant)]
+        surely = _by_shipment(event for some in logged.values() for event in _surely_read(some, instant))
         for scope, bounds in _bounds(surely, everything, hour, rules).items():
             possible = _possible(bounds, rules)
             status = _status_at(chains.get(scope, []), instant)
@@ -196,11 +200,10 @@ def _surely_read(logged: Sequence[tuple[bool, Event]], instant: datetime) -> Ite
         yield event
 
 
-def _bounds(surely: Iterable[Event], everything: Iterable[Event], hour: int, rules: Rules) -> dict[Scope, _Bounds]:
-    known, all_known = _by_shipment(surely), _by_shipment(everything)
+def _bounds(surely: _Facts, everything: _Facts, hour: int, rules: Rules) -> dict[Scope, _Bounds]:
     kinds: dict[Scope, list[set[str]]] = {}
-    for key, (shipped, tracked) in all_known.items():
-        shipped_before, tracked_before = known.get(key, ([], []))
+    for key, (shipped, tracked) in everything.items():
+        shipped_before, tracked_before = surely.get(key, ([], []))
         shipments = [
             Shipment(one, other)
             for one in _latest_or_later(shipped_before, shipped)
@@ -229,10 +232,8 @@ def _bounds(surely: Iterable[Event], everything: Iterable[Event], hour: int, rul
     }
 
 
-def _by_shipment(
-    events: Iterable[Event],
-) -> dict[tuple[str, str], tuple[list[OrderShipped], list[TrackingUploaded]]]:
-    found: dict[tuple[str, str], tuple[list[OrderShipped], list[TrackingUploaded]]] = {}
+def _by_shipment(events: Iterable[Event]) -> _Facts:
+    found: _Facts = {}
     for event in events:
         shipped, tracked = found.setdefault((event.seller_id, event.shipment_id), ([], []))
         if isinstance(event, OrderShipped):

@@ -44,6 +44,10 @@ FAULTS = (
 )
 """Each must happen in a run of many seeds, else the run proves less than it says."""
 
+QUIET = 0.2
+"""Seconds that a fetch is held at least when nothing goes wrong any more: most of a seed's fetches are then, and find
+nothing."""
+
 MOMENTS = (
     "killed before the changelog",
     "killed between changelog and alerts",
@@ -200,6 +204,10 @@ class Faults:
                     self.count("redelivered")
                 self._handed[tp] = max(self._handed.get(tp, 0), some[-1].offset + 1)
         return taken
+
+    def holds(self, seconds: float) -> float:
+        """See :class:`~tests.simulation.broker.Chance`."""
+        return max(seconds, QUIET) if self.is_over else seconds
 
     def refuses(self, partition: TopicPartition) -> bool:
         """See :class:`~tests.simulation.broker.Chance`."""

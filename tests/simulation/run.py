@@ -253,6 +253,10 @@ class Run:
         return f"workers that are ready {workers}, committed and ends {self.uncommitted()}, {self._to_come} to come"
 
 
+_OVER: list[Run] = []
+"""Runs that are over, kept: what was killed in the middle of something would try to go on when it is freed."""
+
+
 def run_seed(seed: int, mutation: str | None = None, *, tracing: bool = False) -> Outcome:
     """Run one seed. Never raises for what the seed finds. The interpreter is of little use afterwards: what was killed
     in the middle of something is still there, so this is for a process that ends with it."""
@@ -261,6 +265,7 @@ def run_seed(seed: int, mutation: str | None = None, *, tracing: bool = False) -
     global_random.seed(seed)
     logging.disable(logging.CRITICAL)
     run = Run(seed, tracing=tracing)
+    _OVER.append(run)
     error = None
     with mutated(mutation), simulated(run.world, run.network):
         try:

@@ -25,8 +25,8 @@ def settings(broker: Broker, prefix: str, tmp_path: Path) -> Settings:
         data_dir=str(tmp_path / "data"),
         metrics_interval=0.2,
         idle_after=1.0,
-        # The least that Apache Kafka allows. The embedded broker lets a group's first member wait for half of it.
-        session_timeout=3.0 if broker.is_embedded else 6.0,
+        # Waited for whenever a worker is killed. The embedded broker lets a group's first member wait for half of it.
+        session_timeout=3.0,
         rebalance_timeout=6.0,
         web_port=0,
         log_format="text",

@@ -30,8 +30,11 @@ def thread() -> Thread:
     return Thread()
 
 
+# What is made of Faust takes the loop that is the thread's own where none runs, and that may be an earlier test's.
+
+
 @pytest.fixture
-def consumer(app: VtrApp, thread: Thread) -> BatchConsumer:
+async def consumer(app: VtrApp, thread: Thread) -> BatchConsumer:
     return cast("BatchConsumer", on_thread(cast("driver.Consumer", app.consumer), thread))
 
 
@@ -44,7 +47,7 @@ def client(app: VtrApp, consumer: BatchConsumer, thread: Thread) -> Client:
 
 
 @pytest.fixture
-def fausts_own(app: VtrApp, thread: Thread) -> driver.Consumer:
+async def fausts_own(app: VtrApp, thread: Thread) -> driver.Consumer:
     """The consumer that is overridden, in the same app."""
     own = driver.Consumer(
         app.transport, callback=nothing, on_partitions_revoked=nothing, on_partitions_assigned=nothing
