@@ -284,9 +284,12 @@ class Engine:
         """The scopes that went since they were last taken: whoever keeps their metrics must forget them."""
         return self._scopes.take_gone()
 
-    def take_metrics(self) -> list[tuple[Scope, Metric | None]]:
-        """The metrics that say something new since they were last taken; None for a scope that is gone."""
-        return self._scopes.take_metrics(self._as_of)
+    def take_metrics(self, most: int | None = None) -> list[tuple[Scope, Metric | None]]:
+        """The metrics that say something new since they were last taken; None for a scope that is gone.
+
+        ``most``: so many metrics at most, of the scopes that have waited longest; the others go on waiting.
+        """
+        return self._scopes.take_metrics(self._as_of, most)
 
 
 def _hour_and_day(shipped: OrderShipped) -> tuple[int, int]:

@@ -196,19 +196,29 @@ class Scopes:
         gone, self._gone = list(self._gone), {}
         return gone
 
-    def take_metrics(self, as_of: datetime) -> list[tuple[Scope, Metric | None]]:
-        """The metrics that say something new since they were last taken; None for a scope that is gone."""
+    def take_metrics(self, as_of: datetime, most: int | None) -> list[tuple[Scope, Metric | None]]:
+        """The metrics that say something new since they were last taken; None for a scope that is gone.
+
+        ``most``: so many metrics at most, of the scopes that have waited longest; the others go on waiting.
+        """
         taken: list[tuple[Scope, Metric | None]] = [(scope, None) for scope in self.take_gone()]
         for leaf in self._unpublished_leaves:
             for state in leaf.scopes:
                 self._unpublished[state] = None
         self._unpublished_leaves.clear()
+        left = len(self._unpublished) if most is None else most
+        looked_at: list[ScopeState] = []
         for state in self._unpublished:
+            if left == 0:
+                break
+            looked_at.append(state)
             said = (*state.live, *state.official, self._span.last_day, state.status)
             if said != state.published:
                 state.published = said
                 taken.append((state.scope, self._metric(state, as_of)))
-        self._unpublished.clear()
+                left -= 1
+        for state in looked_at:
+            del self._unpublished[state]
         return taken
 
     def _metric(self, state: ScopeState, as_of: datetime) -> Metric:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from stream.engine import Engine
 from stream.events import MAX_FUTURE, Event, Rejection, check_arrival, decode
@@ -20,6 +20,16 @@ Batch = tuple[str, Records]
 SLICE = 1_000
 """Records that are applied at once. An event takes about a kilobyte, so these stay in a core's cache from when they
 are decoded until they are stored; a whole step's would not."""
+
+MOST_METRICS = 20_000
+"""Metrics of one step. To make and send one takes some 10 us, and meanwhile nothing else of the worker can go on."""
+
+HISTORY = timedelta(days=1)
+"""What is older than this is a backlog or a history: what its metrics say will have changed when somebody reads it."""
+
+RECORDS_PER_METRIC = 5
+LEAST_METRICS = 1_000
+"""Of a history, metrics of a step: far fewer than records, or where sellers are many most time would go into them."""
 
 
 class Partition:
@@ -66,14 +76,15 @@ class Partition:
         read: Counter[str] = Counter()
         for topic, records in batches:
             read[topic] += len(records)
-        self._limit.count(read.total(), [rejection for _, rejection in rejected])
+        read_now = read.total()
+        self._limit.count(read_now, [rejection for _, rejection in rejected])
         read.subtract(record.topic for record, _ in rejected)
         for topic, count in read.items():
             self._outcomes[topic, "accepted"] += count
         for record, rejection in rejected:
             self._outcomes[record.topic, rejection.code.value] += 1
             outgoing.dead_letters.append(dead_letter(record, rejection, now))
-        self._pass_time(outgoing, now, monotonic, is_at_end)
+        self._pass_time(outgoing, now, monotonic, is_at_end, read_now)
         return outgoing
 
     def _apply(
@@ -109,10 +120,12 @@ class Partition:
     def idle(self, now: datetime, monotonic: float, is_at_end: Callable[[str], bool]) -> Outgoing:
         """Let time pass without records."""
         outgoing = Outgoing()
-        self._pass_time(outgoing, now, monotonic, is_at_end)
+        self._pass_time(outgoing, now, monotonic, is_at_end, 0)
         return outgoing
 
-    def _pass_time(self, outgoing: Outgoing, now: datetime, monotonic: float, is_at_end: Callable[[str], bool]) -> None:
+    def _pass_time(
+        self, outgoing: Outgoing, now: datetime, monotonic: float, is_at_end: Callable[[str], bool], records: int
+    ) -> None:
         watermark = self._watermark.at(now, monotonic, is_at_end)
         if watermark is None:
             outgoing.gone = self.engine.emptied()
@@ -124,8 +137,10 @@ class Partition:
         outgoing.alerts.extend(changes.alerts)
         outgoing.gone = self.engine.take_gone()
         if monotonic - self._metrics_at >= self._metrics_interval:
-            outgoing.metrics = [metric for _, metric in self.engine.take_metrics() if metric is not None]
-            if outgoing.metrics:
+            most = MOST_METRICS if now - watermark < HISTORY else max(LEAST_METRICS, records // RECORDS_PER_METRIC)
+            outgoing.metrics = [metric for _, metric in self.engine.take_metrics(most) if metric is not None]
+            # What is left over goes with the next steps, and does not wait once more.
+            if 0 < len(outgoing.metrics) < most:
                 self._metrics_at = monotonic
 
     def _take(self, changed: ChangedShipments, outgoing: Outgoing) -> None:

@@ -17,7 +17,7 @@ from stream.settings import Settings
 from stream.state import MemoryStore, StoredShipments
 from stream.state.rows import shipment_key
 from stream.worker.dead_letters import RejectionLimit, TooManyRejectionsError
-from stream.worker.partition import Partition
+from stream.worker.partition import HISTORY, RECORDS_PER_METRIC, Partition
 from stream.worker.publisher import Outgoing
 from stream.worker.watermark import Watermark
 from tests.simple_policy import SimplePolicy
@@ -111,7 +111,11 @@ def test_rows_are_written_and_sent(worker: Worker) -> None:
     assert worker.process(order(1)).rows == {}, "a duplicate changes nothing"
 
 
-def test_what_is_rejected_becomes_dead_letters_in_the_records_order(worker: Worker) -> None:
+@pytest.mark.parametrize("at_once", [1, 3, 1000])
+def test_what_is_rejected_becomes_dead_letters_in_the_records_order(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("stream.worker.partition.SLICE", at_once)
     worker.all_at_end().idle()
     values = [
         order(1, NOW - 60 * DAY),
@@ -276,3 +280,26 @@ def test_what_was_held_back_is_sent_when_the_partition_is_idle(
     worker.pass_time(timedelta(seconds=0.1))
     assert metrics(worker.idle())[SELLER] == 2
     assert worker.idle().is_empty()
+
+
+def test_metrics_that_are_too_many_for_a_step_go_with_the_next(
+    worker: Worker, step: Callable[[int, float], dict[Scope, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.worker.partition.MOST_METRICS", 2)
+    said = [step(1, 0), metrics(worker.idle()), metrics(worker.idle())]
+    assert [len(each) for each in said] == [2, 1, 0]
+    assert said[0] | said[1] == {Scope("A1", "DE", "unknown"): 1, Scope("A1", "DE"): 1, SELLER: 1}
+
+
+def test_most_of_a_history_goes_into_events_and_not_into_metrics(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many sellers it has. At its end all is said."""
+    monkeypatch.setattr("stream.worker.partition.LEAST_METRICS", 1)
+    worker.process(upload(99, NOW - HISTORY), topic=UPLOADED)
+    orders = [order(number, NOW - HISTORY, category=f"C{number}") for number in range(12)]
+    outgoing = worker.process(*orders)
+    assert len(outgoing.metrics) == len(orders) // RECORDS_PER_METRIC
+    said = metrics(outgoing) | metrics(worker.all_at_end().idle())
+    assert said == {metric.scope: metric.live.pending for metric in worker.engine.metrics()}
+    assert len(said) == len(orders) + 2
