@@ -27,7 +27,7 @@ MOST_METRICS = 20_000
 HISTORY = timedelta(days=1)
 """What is older than this is a backlog or a history: what its metrics say will have changed when somebody reads it."""
 
-RECORDS_PER_METRIC = 5
+RECORDS_PER_METRIC = 10
 LEAST_METRICS = 1_000
 """Of a history, metrics of a step: far fewer than records, or where sellers are many most time would go into them."""
 
