@@ -9,9 +9,11 @@ from unittest.mock import patch
 
 from faust.types import TP
 
+from stream.engine import Engine
 from stream.records import Alert
 from stream.state import Rows, Store
 from stream.state.rows import WATERMARK_KEY
+from stream.worker import windows
 from stream.worker.offsets import OffsetLedger
 from stream.worker.partition import Partition
 from stream.worker.processor import Batch, Processor
@@ -205,6 +207,23 @@ def loses_what_was_not_published() -> list[Any]:
     return [patch.object(Processor, "_publish_in_spite_of_outages", publish_once)]
 
 
+def uses_kept_windows_whatever_came_after() -> list[Any]:
+    """Windows that a store has kept are used, though its rows have changed since."""
+    return [patch.object(windows, "_stamp", lambda _, fingerprint: fingerprint)]
+
+
+def takes_what_is_restored_for_published() -> list[Any]:
+    """What had not been published before a restart is published only when it changes again."""
+    restored = windows.restored
+
+    def restored_and_quiet(*args: Any) -> Engine:  # noqa: ANN401
+        engine = restored(*args)
+        engine._touched = {}
+        return engine
+
+    return [patch.object(windows, "restored", restored_and_quiet)]
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     commits_before_processing,
     acknowledges_before_publishing,
@@ -225,6 +244,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     forgets_metrics_that_were_not_due,
     drops_dead_letters_of_a_step,
     loses_what_was_not_published,
+    uses_kept_windows_whatever_came_after,
+    takes_what_is_restored_for_published,
 )
 
 
