@@ -212,18 +212,13 @@ class Windows:
             self.kinds.number(verdict)
         self._hours, self._days = kept.hours, kept.days
         span = self.span
-        for hour, bucket in kept.hours.items():
-            self._size(bucket)
-            if span.first_hour <= hour <= span.last_hour:
-                self._enter_hour(bucket, 1)
-        for day, bucket in kept.days.items():
-            self._size(bucket)
-            if span.first_day <= day <= span.last_day:
-                self._enter_day(bucket, 1)
-
-    def _size(self, bucket: Bucket) -> None:
-        for slot, n in bucket.items():
-            self._leaves[slot >> _LEAF_SHIFT].size += n
+        live, other_hours = _totals(kept.hours, span.first_hour, span.last_hour)
+        official, other_days = _totals(kept.days, span.first_day, span.last_day)
+        self._enter_hour(live, 1)
+        self._enter_day(official, 1)
+        for totals in (live, other_hours, official, other_days):
+            for slot, n in totals.items():
+                self._leaves[slot >> _LEAF_SHIFT].size += n
 
     # --- Time --------------------------------------------------------------------------------------------------------
 
@@ -323,6 +318,18 @@ class Windows:
                 if day <= span.last_day:
                     self._shift(leaf.official, kind, -n)
                     self._shift(leaf.official, defect, n)
+
+
+def _totals(buckets: dict[int, Bucket], first: int, last: int) -> tuple[Bucket, Bucket]:
+    """The buckets from ``first`` to ``last`` in one, and the others in one, each without the promised days."""
+    inside: Bucket = {}
+    outside: Bucket = {}
+    for time, bucket in buckets.items():
+        totals = inside if first <= time <= last else outside
+        for slot, n in bucket.items():
+            total = (slot >> _LEAF_SHIFT << _LEAF_SHIFT) + (slot & _KIND_MASK)
+            totals[total] = totals.get(total, 0) + n
+    return inside, outside
 
 
 def _count(bucket: Bucket, leaf: Leaf, base: int, old: int, new: int) -> None:
