@@ -19,6 +19,20 @@ from stream.monitoring.sellers import SellerChoice
 
 ENV_PREFIX = "VTR_"
 
+REPLAY_SETTINGS = (
+    "policy_file",
+    "rates_file",
+    "valid_when",
+    "threshold",
+    "at_threshold",
+    "warn_level",
+    "recover_margin",
+    "min_counted",
+    "grace_hours",
+    "lag_days",
+)
+"""The settings that results hang on, a replay's as a worker's."""
+
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Level = Annotated[Decimal, Meta(description="a share from 0 to 1")]
 FilePath = Annotated[str, Meta(min_length=1)]

@@ -195,6 +195,24 @@ def test_other_threads_may_ask_for_keys_while_rows_are_written(store: Store) -> 
     assert failures == []
 
 
+@pytest.mark.parametrize("many", [[{}], [{b"a": b"1", b"b": b""}], [{b"a": b"1", b"b": b"2"}, {b"b": b"3"}]])
+def test_what_is_kept_is_no_row(store: Store, many: list[dict[bytes, bytes]]) -> None:
+    first = [b"\x00\x00watermark", b"\x00\x01A1"]
+    persisted(store, rows(50), dict.fromkeys(first, b"v"))
+    expected = rows(50) | dict.fromkeys(first, b"v")
+    for derived in many:
+        is_kept = store.keep(derived.copy)
+        assert store.kept() == (derived if is_kept else {})
+    assert is_kept is isinstance(store, RocksStore)
+    assert dict(store.scan()) == expected
+    assert {row for _ in range(2) for row in store.next_share(2)} == set(expected.items())
+    assert sorted(store.keys_with(b"")) == sorted(store.keys_with(b"\x00")) == sorted(expected)
+    assert store.keys_with(b"\x00\x00k") == []
+    assert store.offset == 1
+    persisted(store, {b"new": b"1"})
+    assert dict(store.scan()) == expected | {b"new": b"1"}
+
+
 # --- RocksDB: what survives ------------------------------------------------------------------------------------------
 
 
@@ -213,6 +231,28 @@ def test_what_was_only_written_is_lost_whole(reopen: Open) -> None:
     assert store.offset == 0
     assert sorted(store.scan()) == [(b"changed", b"1"), (b"kept", b"1")]
     assert store.get_many([b"new"]) == [None]
+
+
+def test_what_was_kept_survives(reopen: Open) -> None:
+    store = persisted(reopen(), rows(3))
+    assert store.keep(lambda: {b"a": b"1", b"b": b"2"})
+    assert store.keep(lambda: {b"b": b"3"})
+    store = reopen()
+    assert store.kept() == {b"b": b"3"}
+    assert store.offset == 0
+    assert len(store) in (3, 4), "about three rows"
+    assert dict(store.scan()) == rows(3)
+
+
+def test_nothing_is_kept_beside_what_is_not_persisted(reopen: Open) -> None:
+    store = persisted(reopen(), rows(3))
+    assert store.keep(lambda: {b"a": b"1"})
+    store.write({b"new": b"1"})
+    assert not store.keep(lambda: {b"a": b"2"})
+    store.persist(1)
+    assert store.kept() == {b"a": b"1"}
+    assert store.keep(lambda: {b"a": b"2"})
+    assert reopen().kept() == {b"a": b"2"}
 
 
 def test_a_store_has_one_owner(tmp_path: Path, reopen: Open) -> None:

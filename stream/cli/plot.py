@@ -14,8 +14,7 @@ from stream.plot import Series, read_series
 from stream.plot.table import csv_bytes
 from stream.records import Scope
 from stream.replay import Summary
-from stream.replay.player import REPLAY_SETTINGS
-from stream.settings import Settings
+from stream.settings import REPLAY_SETTINGS, Settings
 
 FORMATS = ("svg", "png", "csv")
 

@@ -5,8 +5,7 @@ import click
 from stream.cli.format import alert_text, unused_lines
 from stream.cli.options import memory_option, settings_options
 from stream.replay import Summary
-from stream.replay.player import REPLAY_SETTINGS
-from stream.settings import Settings
+from stream.settings import REPLAY_SETTINGS, Settings
 
 SHOWN = 20
 """New alerts that are listed; the topic has them all."""

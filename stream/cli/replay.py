@@ -21,9 +21,8 @@ from stream.records import Alert, Metric, encode
 from stream.replay import Comparison, Form, Replay, Source, find_sources, usable_cores
 from stream.replay import replay as run_replay
 from stream.replay.checkpoint import Checkpoint
-from stream.replay.player import REPLAY_SETTINGS
 from stream.replay.terms import Terms
-from stream.settings import Settings
+from stream.settings import REPLAY_SETTINGS, Settings
 
 WORST = 10
 """Scopes in the summary."""

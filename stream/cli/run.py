@@ -3,8 +3,7 @@
 import click
 
 from stream.cli.options import settings_options
-from stream.replay.player import REPLAY_SETTINGS
-from stream.settings import Settings
+from stream.settings import REPLAY_SETTINGS, Settings
 
 
 @click.command

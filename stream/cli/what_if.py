@@ -16,8 +16,7 @@ from stream.cli.progress import ReplayProgress
 from stream.policy.words import source_words
 from stream.records import Alert, Metric, Scope
 from stream.replay import find_sources, usable_cores
-from stream.replay.player import REPLAY_SETTINGS
-from stream.settings import Settings, SettingsError
+from stream.settings import REPLAY_SETTINGS, Settings, SettingsError
 from stream.what_if import BASELINE, Variant, WhatIf
 from stream.what_if import what_if as compare
 from stream.what_if.result import AlertDifference, Comparison, Ruling, StatusDifference, Totals, VerdictDifference

@@ -1,7 +1,8 @@
 """One partition of the aggregator: events and time in, changes out.
 
 The shipments are the only truth. What is kept here (sums per window, what is due at which hour) is a cache that
-:meth:`Engine.restore` rebuilds from them; statuses come from the alerts that were emitted before.
+:meth:`Engine.restore` rebuilds from them, or takes as it was when they were the same; statuses come from the alerts
+that were emitted before.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from stream.engine.scope import Leaf, ScopeState
 from stream.engine.scopes import Scopes
 from stream.engine.settings import EngineSettings
 from stream.engine.silence import silences
-from stream.engine.window import Counted, Windows
+from stream.engine.window import Counted, KeptWindows, Windows
 from stream.events import Event, OrderShipped, Rejection, RejectionCode, TrackingScanned
 from stream.policy.verdict import Policy
 from stream.records import Alert, Metric, Scope
@@ -67,17 +68,24 @@ class Engine:
         *,
         watermark: int | None,
         last_alerts: Iterable[Alert] = (),
+        kept: KeptWindows | None = None,
     ) -> "Engine":
         """An engine from the shipments, the hour that was reached, and the latest alert of each scope.
 
         All its scopes count as changed: what was not yet published before the restart is published after it.
-        Raises :class:`~stream.state.rows.CorruptShipmentError`.
+        ``kept`` are the windows that another engine had of these very shipments, by the same rules and at this hour,
+        see :meth:`kept`: then no shipment is looked at. Raises :class:`~stream.state.rows.CorruptShipmentError`.
         """
         engine = cls(policy, settings, shipments, last_alerts)
         if watermark is not None:
             engine._span.move(watermark)
             engine._as_of = EPOCH + timedelta(hours=watermark)
         engine._scopes.recall()
+        if kept is not None:
+            for number, seller_id, marketplace, category in kept.leaves:
+                engine._touched[engine._new_leaf(seller_id, marketplace, category, number)] = None
+            engine._windows.go_on(kept)
+            return engine
         if engine._numbers is not None:
             for shipment_id, shipment in shipments.scan():
                 if not engine._is_forgettable(shipment):
@@ -87,6 +95,13 @@ class Engine:
             if not engine._is_forgettable(shipment):
                 engine._recount(shipment)
         return engine
+
+    def kept(self) -> KeptWindows | None:
+        """The windows, for an engine that is restored when all that this one gave is stored; to be packed at once.
+
+        None where they do not say all: which numbers are used again is known from the shipments only.
+        """
+        return None if self._numbers is not None else self._windows.kept(self._leaves)
 
     @property
     def as_of(self) -> datetime:
@@ -179,9 +194,9 @@ class Engine:
         verdict = rules.judge(cast("OrderShipped", shipped), tracking, shipment.scans, entered_at, is_reused)
         return self._windows.kinds.number(verdict)
 
-    def _new_leaf(self, seller_id: str, marketplace: str, category: str) -> Leaf:
+    def _new_leaf(self, seller_id: str, marketplace: str, category: str, number: int = 0) -> Leaf:
         wider = Scope(seller_id, marketplace, category), Scope(seller_id, marketplace), Scope(seller_id)
-        leaf = self._windows.new_leaf(tuple(map(self._scopes.state, wider)))
+        leaf = self._windows.new_leaf(tuple(map(self._scopes.state, wider)), number)
         self._leaves[seller_id, marketplace, category] = leaf
         return leaf
 

@@ -6,8 +6,8 @@ added, taken away, and passed by time. So an event costs the same however long t
 on its edges.
 """
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
 
 from mypy_extensions import mypyc_attr
 
@@ -29,6 +29,23 @@ _NONE: Final = -1
 
 Bucket = dict[int, int]
 """Shipments on one hour or day, by leaf, promised day (on hours only) and kind."""
+
+
+_MANY_LEAVES: Final = 1 << 22
+_MANY_KINDS: Final = 100_000
+"""Numbers are never given anew, and those of what is gone only end with the windows that gave them. With more than
+these, windows are not kept: who counts anew numbers anew, far from where a leaf's no longer fits into 64 bits."""
+
+
+class KeptWindows(NamedTuple):
+    """What windows hold, so that others can go on with it: as of an ``hour`` since 1970 UTC, leaves as their number,
+    seller, marketplace and category, the verdicts in order of their kinds, and the buckets by hour and by day."""
+
+    hour: int
+    leaves: list[tuple[int, str, str, str]]
+    verdicts: list[Verdict]
+    hours: dict[int, Bucket]
+    days: dict[int, Bucket]
 
 
 @mypyc_attr(acyclic=True)
@@ -95,10 +112,11 @@ class Windows:
 
     # --- Leaves ------------------------------------------------------------------------------------------------------
 
-    def new_leaf(self, scopes: tuple[ScopeState, ...]) -> Leaf:
-        """A leaf below these scopes."""
-        leaf = self._leaves[self._next_number] = Leaf(scopes, self._next_number << _LEAF_SHIFT)
-        self._next_number += 1
+    def new_leaf(self, scopes: tuple[ScopeState, ...], number: int = 0) -> Leaf:
+        """A leaf below these scopes. Its number is ``number``, or the next where that was given before."""
+        number = max(number, self._next_number)
+        leaf = self._leaves[number] = Leaf(scopes, number << _LEAF_SHIFT)
+        self._next_number = number + 1
         for scope in scopes:
             scope.leaves[leaf] = None
         return leaf
@@ -178,6 +196,29 @@ class Windows:
             if new in ambiguous:
                 for sums in windows:
                     sums[AMBIGUOUS] += 1
+
+    # --- Over a restart ----------------------------------------------------------------------------------------------
+
+    def kept(self, leaves: Mapping[tuple[str, str, str], Leaf]) -> KeptWindows | None:
+        """What the windows hold, to be packed before they go on; None where it is better to count anew."""
+        if self._next_number > _MANY_LEAVES or len(self.kinds.verdicts) > _MANY_KINDS:
+            return None
+        counted = sorted((leaf.base >> _LEAF_SHIFT, *names) for names, leaf in leaves.items() if leaf.size)
+        return KeptWindows(self.span.last_hour, counted, self.kinds.verdicts, self._hours, self._days)
+
+    def go_on(self, kept: KeptWindows) -> None:
+        """Hold what others held at this hour. These hold nothing yet but all of its leaves, by their numbers."""
+        for verdict in kept.verdicts:
+            self.kinds.number(verdict)
+        self._hours, self._days = kept.hours, kept.days
+        span = self.span
+        live, other_hours = _totals(kept.hours, span.first_hour, span.last_hour)
+        official, other_days = _totals(kept.days, span.first_day, span.last_day)
+        self._enter_hour(live, 1)
+        self._enter_day(official, 1)
+        for totals in (live, other_hours, official, other_days):
+            for slot, n in totals.items():
+                self._leaves[slot >> _LEAF_SHIFT].size += n
 
     # --- Time --------------------------------------------------------------------------------------------------------
 
@@ -277,6 +318,18 @@ class Windows:
                 if day <= span.last_day:
                     self._shift(leaf.official, kind, -n)
                     self._shift(leaf.official, defect, n)
+
+
+def _totals(buckets: dict[int, Bucket], first: int, last: int) -> tuple[Bucket, Bucket]:
+    """The buckets from ``first`` to ``last`` in one, and the others in one, each without the promised days."""
+    inside: Bucket = {}
+    outside: Bucket = {}
+    for time, bucket in buckets.items():
+        totals = inside if first <= time <= last else outside
+        for slot, n in bucket.items():
+            total = (slot >> _LEAF_SHIFT << _LEAF_SHIFT) + (slot & _KIND_MASK)
+            totals[total] = totals.get(total, 0) + n
+    return inside, outside
 
 
 def _count(bucket: Bucket, leaf: Leaf, base: int, old: int, new: int) -> None:

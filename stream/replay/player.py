@@ -23,20 +23,6 @@ MINUTE = timedelta(minutes=1)
 SOURCE = "replay"
 """Tells a replay's alerts from those of a live deployment: they do not share their ids."""
 
-REPLAY_SETTINGS = (
-    "policy_file",
-    "rates_file",
-    "valid_when",
-    "threshold",
-    "at_threshold",
-    "warn_level",
-    "recover_margin",
-    "min_counted",
-    "grace_hours",
-    "lag_days",
-)
-"""The settings that results hang on, a replay's as a worker's."""
-
 
 class Player:
     """An engine, its shipments, and what has come out of it so far. Alerts have ids of the ``source``.

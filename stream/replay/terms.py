@@ -10,9 +10,8 @@ from msgspec.structs import asdict
 
 from stream.replay.errors import CheckpointError
 from stream.replay.files import STDIN, HistoryFile
-from stream.replay.player import REPLAY_SETTINGS
 from stream.replay.sources import Source
-from stream.settings import Settings
+from stream.settings import REPLAY_SETTINGS, Settings
 
 
 class _File(Struct, frozen=True):

@@ -1,6 +1,6 @@
 """Rows in a dict: the fastest store, as large as memory, restored from the changelog after a restart."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from stream.state.store import Row, Rows
 
@@ -50,6 +50,14 @@ class MemoryStore:
         self._position = end
         rows = self._rows
         return [(key, rows[key]) for key in keys if key in rows]
+
+    def keep(self, derive: Callable[[], Mapping[bytes, bytes]]) -> bool:  # noqa: ARG002 - nothing survives here
+        """See :class:`~stream.state.store.Store`."""
+        return False
+
+    def kept(self) -> dict[bytes, bytes]:
+        """See :class:`~stream.state.store.Store`."""
+        return {}
 
     def keys_with(self, prefix: bytes) -> list[bytes]:
         """See :class:`~stream.state.store.Store`."""

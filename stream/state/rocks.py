@@ -1,6 +1,6 @@
 """Rows in RocksDB: as large as the disk, and after a restart only the changelog's tail has to be read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import cast
@@ -12,15 +12,22 @@ from stream.state.store import Row, Rows
 _OFFSET_KEY = b"\x00\x00offset"
 """Lies in the same database, so that rows and offset are kept or lost together. No shipment's key begins like it."""
 
-_FIRST_ROW = b"\x00\x00p"
-"""Behind the offset's key, before every other."""
+_KEPT_COUNT_KEY = b"\x00\x00kept#"
+_KEPT = b"\x00\x00kept:"
+"""What was derived from the rows, and how many keys that has with this one, lie before the rows as the offset does."""
 
+_FIRST_ROW = b"\x00\x00p"
+"""Behind the keys above, before every other."""
 
 _FILTER_BITS = 10
 """Bits a key: one look-up in a hundred of what is absent goes on to read, RocksDB's own advice."""
 
 _FILTER_SHARE = 0.1
 """Of what is written last, the share of memory that its filter has."""
+
+_WRITE_BUFFER_BYTES = 16 * 1024 * 1024
+"""What is written last, in memory, once more while it goes into a file; for each partition of a worker. With RocksDB's
+own 64 MB, 2.5 million shipments took 62 MB more; to write them took an eighth less of a processor."""
 
 
 class StoreLockedError(Exception):
@@ -42,6 +49,7 @@ class RocksStore:
         tables = BlockBasedOptions()
         tables.set_bloom_filter(_FILTER_BITS, block_based=False)
         options.set_block_based_table_factory(tables)
+        options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
         options.set_memtable_whole_key_filtering(True)
         options.set_memtable_prefix_bloom_ratio(_FILTER_SHARE)
         try:
@@ -56,6 +64,7 @@ class RocksStore:
         self._without_log = without_log
         self._unpersisted: dict[bytes, bytes | None] = {}
         self._next_key = _FIRST_ROW
+        self._kept_count = int.from_bytes(self._db.get(_KEPT_COUNT_KEY) or b"", "big")
 
     @property
     def offset(self) -> int | None:
@@ -107,6 +116,28 @@ class RocksStore:
         self._next_key = _FIRST_ROW
         return share
 
+    def keep(self, derive: Callable[[], Mapping[bytes, bytes]]) -> bool:
+        """See :class:`~stream.state.store.Store`."""
+        if self._unpersisted:
+            return False
+        derived = derive()
+        batch = WriteBatch(raw_mode=True)
+        before = cast("Iterator[bytes]", self._db.keys(from_key=_KEPT))
+        for key in takewhile(lambda key: key.startswith(_KEPT), before):
+            batch.delete(key)
+        for key, value in derived.items():
+            batch.put(_KEPT + key, value)
+        count = len(derived) + 1
+        batch.put(_KEPT_COUNT_KEY, count.to_bytes(8, "big"))
+        self._db.write(batch, self._without_log)
+        self._kept_count = count
+        return True
+
+    def kept(self) -> dict[bytes, bytes]:
+        """See :class:`~stream.state.store.Store`."""
+        pairs = takewhile(lambda pair: pair[0].startswith(_KEPT), self._from(_KEPT))
+        return {key.removeprefix(_KEPT): value for key, value in pairs}
+
     def keys_with(self, prefix: bytes) -> list[bytes]:
         """See :class:`~stream.state.store.Store`."""
         keys = dict.fromkeys(key for key in list(self._unpersisted) if key.startswith(prefix))
@@ -120,9 +151,10 @@ class RocksStore:
     def __len__(self) -> int:
         """See :class:`~stream.state.store.Store`."""
         try:
-            return int(self._db.property_int_value("rocksdb.estimate-num-keys") or 0)
+            keys = int(self._db.property_int_value("rocksdb.estimate-num-keys") or 0)
         except DbClosedError:
             return 0
+        return max(0, keys - self._kept_count)
 
     def close(self) -> None:
         """See :class:`~stream.state.store.Store`."""

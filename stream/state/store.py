@@ -1,6 +1,6 @@
 """What a store must do, whatever it keeps its rows in."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 Row = tuple[bytes, bytes]
@@ -39,6 +39,19 @@ class Store(Protocol):
     def next_share(self, shares: int) -> list[Row]:
         """About 1/``shares`` of the persisted rows. Successive calls go round, so that what may be forgotten is found
         without a pause that grows with the store."""
+        ...
+
+    def keep(self, derive: Callable[[], Mapping[bytes, bytes]]) -> bool:
+        """Keep what ``derive`` gives, derived from the rows, in place of what was kept before, all or nothing. Only
+        :meth:`kept` shows it.
+
+        Returns whether it is kept; else it was not asked for. A store that survives no restart keeps nothing, and none
+        does where something was written and not persisted, for what is derived is ahead of the rows then.
+        """
+        ...
+
+    def kept(self) -> dict[bytes, bytes]:
+        """What was kept last, whatever was persisted since: whoever takes it must see to what it was derived from."""
         ...
 
     def keys_with(self, prefix: bytes) -> list[bytes]:

@@ -6,8 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from stream.replay.player import REPLAY_SETTINGS
-from stream.settings import Settings, SettingsError
+from stream.settings import REPLAY_SETTINGS, Settings, SettingsError
 
 BASELINE: Final = "baseline"
 """What the settings as they are given are called beside the variants."""

@@ -108,7 +108,7 @@ def create_app(settings: Settings, partitions: int) -> VtrApp:
         web_port=settings.web_port or 1,  # Faust takes no 0, not even where the server is off
         worker_redirect_stdouts=False,
     )
-    processor = app.processor = Processor(app, settings)
+    processor = app.processor = Processor(app, settings, partitions)
     app.health = Health(app)
     app.api = Api(app, settings, partitions)
     processor.instruments.registry.register(WorkerCollector(app, settings))
@@ -117,6 +117,7 @@ def create_app(settings: Settings, partitions: int) -> VtrApp:
         topic=settings.changelog_topic,
         partitions=partitions,
         open_store=lambda partition: open_store(settings, partition),
+        on_close=processor.keep,
         on_change=processor.forget,
     )
     processor.alerts = AlertsTable(app, topic=settings.alerts_topic, partitions=partitions, on_change=processor.forget)

@@ -11,12 +11,14 @@ from typing import cast
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from faust.types import TP, AppT, EventT
 
-from stream.engine import Engine, EngineSettings
+from stream.engine import EngineSettings
 from stream.monitoring.metrics import Instruments
 from stream.policy import RulesPolicy
 from stream.settings import Settings
-from stream.state import StoredShipments
+from stream.state import Store, StoredShipments
+from stream.worker import windows
 from stream.worker.dead_letters import RejectionLimit
+from stream.worker.fingerprint import fingerprint
 from stream.worker.partition import Partition
 from stream.worker.publisher import Outgoing, Publisher
 from stream.worker.tables import AlertsTable, ShipmentsTable
@@ -64,10 +66,11 @@ class Processor:
     step begins; meanwhile other partitions go on.
     """
 
-    def __init__(self, app: AppT, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, app: AppT, settings: Settings, partitions: int, clock: Callable[[], datetime] = utc_now) -> None:
         self._app = app
         self._settings = settings
         self._clock = clock
+        self._fingerprint = fingerprint(settings, partitions)
         self._policy = RulesPolicy.of(settings)
         self._engine_settings = EngineSettings.of(settings)
         self._limit = RejectionLimit(settings.reject_ratio, settings.reject_run)
@@ -76,6 +79,8 @@ class Processor:
         self._room = asyncio.Semaphore(WAITING_BATCHES)
         self._steps: dict[int, asyncio.Task[None]] = {}
         self._publishing_since: dict[int, float] = {}
+        self._unfinished: set[int] = set()
+        """Partitions with a step that was begun, and not published to its end."""
         self._running = asyncio.Event()
         self.has_failed = False
         """Whether an error is stopping the worker."""
@@ -124,6 +129,17 @@ class Processor:
     def forget(self, number: int) -> None:
         """What was derived from a partition's tables is outdated."""
         self._partitions.pop(number, None)
+        self._unfinished.discard(number)
+
+    def keep(self, number: int, store: Store) -> None:
+        """A partition's store is about to be closed: what was derived from it is kept there for the next start.
+
+        Only where the two agree. An engine is ahead of its store from when a step begins until all it leads to is
+        published; a step that failed, or was given up, leaves it so.
+        """
+        partition = self._partitions.get(number)
+        if partition is not None and number not in self._unfinished and not (self.has_failed or self._app.crashed):
+            windows.keep(number, partition.engine, store, self._fingerprint)
 
     # --- What ------------------------------------------------------------------------------------------------------
 
@@ -138,6 +154,7 @@ class Processor:
     def _begin(self, number: int, outgoing: Outgoing | None = None) -> None:
         """Let the partition go from step to step, unless it does already. ``outgoing`` is published before."""
         if self._running.is_set() and self._is_free(number):
+            self._unfinished.add(number)  # already here: what an idle partition gives is computed before
             self._steps[number] = asyncio.create_task(self._go_on(number, outgoing))
 
     def _is_free(self, number: int) -> bool:
@@ -157,6 +174,7 @@ class Processor:
                 await self._publish(number, outgoing)
                 for event in step:
                     event.ack()
+            self._unfinished.discard(number)
         except _NotOursError:
             self._abandon(number)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must stop the worker
@@ -247,13 +265,16 @@ class Processor:
     def _partition(self, number: int) -> Partition:
         partition = self._partitions.get(number)
         if partition is None:
-            shipments = StoredShipments(self.shipments.store(number), self._engine_settings.lag_days)
-            engine = Engine.restore(
+            store = self.shipments.store(number)
+            shipments = StoredShipments(store, self._engine_settings.lag_days)
+            engine = windows.restored(
+                number,
                 self._policy,
                 self._engine_settings,
+                store,
                 shipments,
-                watermark=shipments.watermark(),
-                last_alerts=self.alerts.latest(number),
+                self.alerts.latest(number),
+                self._fingerprint,
             )
             watermark = Watermark(self._settings.input_topics, self._settings.idle_after, monotonic())
             partition = Partition(

@@ -79,8 +79,9 @@ class BatchTable(faust.Table[bytes, bytes]):
         """Give up partitions that went elsewhere, and take those that came."""
         for tp in revoked:
             if tp.topic == self._topic:
-                self._on_change(tp.partition)
+                # In this order: the shipments are given up with what was derived from them.
                 self.give_up(tp.partition)
+                self._on_change(tp.partition)
         for tp in sorted(assigned):
             if tp.topic == self._topic:
                 await self.take(tp.partition)
@@ -134,7 +135,8 @@ class BatchTable(faust.Table[bytes, bytes]):
 
 
 class ShipmentsTable(BatchTable):
-    """The shipments, one store per partition."""
+    """The shipments, one store per partition. ``on_close`` is called with a partition and its store before that is
+    closed."""
 
     def __init__(
         self,
@@ -143,10 +145,12 @@ class ShipmentsTable(BatchTable):
         topic: str,
         partitions: int,
         open_store: Callable[[int], Store],
+        on_close: Callable[[int, Store], None],
         on_change: Callable[[int], None],
     ) -> None:
         super().__init__(app, name="shipments", topic=topic, partitions=partitions, on_change=on_change)
         self._open_store = open_store
+        self._on_close = on_close
         self._stores: dict[int, Store] = {}
 
     def store(self, partition: int) -> Store:
@@ -176,6 +180,7 @@ class ShipmentsTable(BatchTable):
         """See :class:`BatchTable`."""
         store = self._stores.pop(partition, None)
         if store is not None:
+            self._on_close(partition, store)
             store.close()
 
     def offset(self, partition: int) -> int | None:

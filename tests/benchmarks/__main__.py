@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
-from tests.benchmarks import backlog, growth, latency, memory, replay, restore, rules, scaling, topics
+from tests.benchmarks import backlog, growth, large, latency, memory, replay, restore, rules, scaling, topics
 from tests.benchmarks.bench import Bench, Options
 from tests.benchmarks.conditions import conditions
 from tests.benchmarks.process import BenchmarkError
@@ -29,6 +29,7 @@ MEASUREMENTS = {
     "latency": latency.run,
     "restore": restore.run,
     "memory": memory.run,
+    "large": large.run,
     "growth": growth.run,
     "scaling": scaling.run,
 }

@@ -69,6 +69,11 @@ class Process:
         """Wait until it has written ``text``."""
         await until(lambda: text in self.output(), f"no {text!r} in the output", self)
 
+    def kill(self) -> None:
+        """End it as a crash would, and wait."""
+        self._process.kill()
+        self._process.wait()
+
     def stop(self) -> None:
         """End it as a supervisor does, and wait; after a minute, kill it."""
         self._process.terminate()

@@ -8,7 +8,8 @@ shows how much of them that is.
 import asyncio
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from tests.benchmarks.bench import Bench
 from tests.benchmarks.expected import now
 from tests.benchmarks.history import Dataset, topics
 from tests.benchmarks.measure import Spread, interleaved
+from tests.benchmarks.process import Process
 from tests.benchmarks.shop import Shop
 from tests.benchmarks.watch import growth, measured, watching
 
@@ -30,10 +32,15 @@ MEMORY = "memory store, from the changelog"
 LOST = "RocksDB store, folder lost"
 _FROM_CHANGELOG = (MEMORY, LOST)
 
+SHOPS = "RESTORED"
+"""How the ids of the sellers begin whose events wait when a worker starts."""
+
 _parcels = count(1)
 
 
-class _Start(NamedTuple):
+class Start(NamedTuple):
+    """Seconds until a worker was at work, and the changelog's records before."""
+
     seconds: float
     records: int
 
@@ -88,9 +95,16 @@ async def _filled(dataset: Dataset, folder: Path, store: str) -> Settings:
     return settings
 
 
-async def _start(settings: Settings, folder: Path, *, lose_folder: bool = False) -> _Start:
+async def _start(settings: Settings, folder: Path, *, lose_folder: bool = False) -> Start:
     if lose_folder:
         shutil.rmtree(settings.data_dir)
+    async with at_work(settings, folder) as (_, start):
+        return start
+
+
+@asynccontextmanager
+async def at_work(settings: Settings, folder: Path) -> AsyncIterator[tuple[Process, Start]]:
+    """A worker that has just been started and is at work, with how that went. Stopped at the end."""
     await _leave_an_event_in_each_partition(settings)
     async with watching(settings.broker, settings.group, [settings.changelog_topic]) as watch:
         before = await watch.written()
@@ -98,10 +112,9 @@ async def _start(settings: Settings, folder: Path, *, lose_folder: bool = False)
         process = worker.start(settings, folder)
         try:
             await growth(watch, before, [process], where=all)
-            seconds = time.perf_counter() - started
+            yield process, Start(time.perf_counter() - started, sum(before.values()))
         finally:
             process.stop()
-    return _Start(seconds, sum(before.values()))
 
 
 async def _leave_an_event_in_each_partition(settings: Settings) -> None:
@@ -117,7 +130,7 @@ def _shops(settings: Settings) -> Sequence[Shop]:
     partitions = list(range(settings.partitions))
     shops: dict[int, Shop] = {}
     for number in count():
-        shop = Shop(settings, f"RESTORED{number}")
+        shop = Shop(settings, f"{SHOPS}{number}")
         shops.setdefault(DefaultPartitioner()(shop.key, partitions, partitions), shop)
         if len(shops) == len(partitions):
             break

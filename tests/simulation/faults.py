@@ -41,6 +41,8 @@ FAULTS = (
     "store kept",
     "store stale",
     "store lost",
+    "kept windows used",
+    "kept windows outdated",
 )
 """Each must happen in a run of many seeds, else the run proves less than it says."""
 

@@ -17,6 +17,8 @@ import stream.worker.app
 import stream.worker.health
 import stream.worker.processor
 import stream.worker.transport
+import stream.worker.windows
+from stream.engine import KeptWindows
 from stream.settings import Settings
 from stream.state import MemoryStore, Store
 from stream.worker.app import VtrApp, create_app
@@ -110,6 +112,8 @@ class World:
         self._epoch = epoch
         self.ended: Callable[[Process], None] = lambda _: None
         """Called with a process that has ended by itself."""
+        self.noted: Callable[[str], None] = lambda _: None
+        """Called with what became of windows that a store had kept."""
 
     def clock(self) -> datetime:
         """The wall clock of all machines."""
@@ -146,6 +150,14 @@ def simulated(world: World, network: Network) -> Iterator[None]:
     def open_store(settings: Settings, partition: int) -> Store:
         return MemoryStore() if settings.store == "memory" else _running_process().disk.open(partition)
 
+    own_kept = stream.worker.windows._kept
+
+    def kept(number: int, store: Store, watermark: int | None, fingerprint: bytes) -> KeptWindows | None:
+        windows = own_kept(number, store, watermark, fingerprint)
+        if store.kept():
+            world.noted("kept windows outdated" if windows is None else "kept windows used")
+        return windows
+
     def now() -> float:
         return scheduler.now
 
@@ -156,6 +168,7 @@ def simulated(world: World, network: Network) -> Iterator[None]:
         patch.object(aiokafka.client, "create_conn", create_conn),
         patch.object(stream.kafka, "_reachable", reachable),
         patch.object(stream.worker.app, "open_store", open_store),
+        patch.object(stream.worker.windows, "_kept", kept),
         # What only looks again whether anything is new costs turns and finds nothing here.
         patch.object(stream.worker.transport, "LOOK_AGAIN", 0.5),
         patch.object(stream.worker.health, "LOOK_EVERY", 5.0),

@@ -77,6 +77,7 @@ class Run:
         )
         self.world.ended = self._ended
         self.faults = Faults(self.scheduler, self.settings)
+        self.world.noted = self.faults.count
         self.faults.on_kill, self.faults.on_freeze = self._killed, self._freeze
         settings = self.settings
         topics = [
@@ -112,7 +113,7 @@ class Run:
             scheduler.call_later(random.uniform(0, 2), self._start, Disk())
         for later in self.inputs.later:
             scheduler.call_later(later.at, self._append_later, later.input)
-        for action in (self._stop_one, self._join, self._freeze_one, self._compact, self._compact):
+        for action in (self._stop_one, self._stop_all, self._join, self._freeze_one, self._compact, self._compact):
             if random.random() < 0.35:
                 scheduler.call_later(random.uniform(1, FAULTY_SECONDS), action)
         scheduler.call_later(FAULTY_SECONDS, self._end_faults)
@@ -176,6 +177,12 @@ class Run:
         if process := self._one():
             self.faults.count("stopped")
             process.stop()
+
+    def _stop_all(self) -> None:
+        for process in self.alive():
+            if not process.is_frozen:
+                self.faults.count("stopped")
+                process.stop()
 
     def _join(self) -> None:
         if len(self.alive()) < 4:

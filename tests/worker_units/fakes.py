@@ -150,6 +150,7 @@ class Partition:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.alerts: list[Alert] = []
+        self.engine: object = None
         self.steps: list[list[int]] = []
         """The last offsets of each step's batches."""
 
