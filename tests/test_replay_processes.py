@@ -1,6 +1,8 @@
 """Several processes replay what one does, byte for byte."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -109,3 +111,29 @@ def test_most_lines_are_told_apart_without_decoding() -> None:
     owners = [[share.owns(line) for share in SHARES] for line in lines]
     assert sum(sorted(map(bool, owned)) == [False, True] for owned in owners) == len(lines)
     assert {tuple(owned) for owned in owners} == {(True, False), (False, True)}
+
+
+_ENDED_AT_ONCE = """
+import os, signal, sys
+from stream.replay import SourceError, replay
+from stream.settings import Settings
+
+def end(*_):
+    print("the one that starts it", "escaped" if os.getpid() != parent else "ended")
+    raise KeyboardInterrupt
+
+parent = os.getpid()
+signal.signal(signal.SIGTERM, end)
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
+try:
+    replay(sys.argv[1:], Settings(), processes=2)
+except SourceError as error:
+    print(error, flush=True)
+"""
+
+
+def test_a_process_that_is_ended_as_it_begins_does_not_go_on_as_the_one_that_started_it(files: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _ENDED_AT_ONCE, *files], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "a process of the replay has ended; perhaps memory ran out\n", done.stderr

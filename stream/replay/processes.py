@@ -37,6 +37,8 @@ Play = Callable[[History, datetime | None], T]
 Show = Callable[[Sequence[Numbers]], None]
 """Shows how far the processes are; called some times a second at least, and hundreds of times at most."""
 
+_ENDS = (signal.SIGINT, signal.SIGTERM)
+
 SHOW_SECONDS = 0.2
 ORPHAN_SECONDS = 1.0
 """A process looks so often whether the one that waits for it is still there."""
@@ -190,7 +192,8 @@ def _together(parts: Sequence[_Part], play: Play[T], show: Show | None) -> list[
             player: BaseProcess = context.Process(
                 target=_play, args=(far_end, part, play, own, os.getpid()), daemon=True
             )
-            player.start()
+            with _undisturbed():
+                player.start()
             far_end.close()
             links.append(link)
             players.append(player)
@@ -204,6 +207,17 @@ def _together(parts: Sequence[_Part], play: Play[T], show: Show | None) -> list[
         for player in players:
             player.terminate()
             player.join()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals that would end this process wait. Before it is itself, a copy of it would take them as this one does, and
+    clean up what is this one's."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _received(links: Sequence[Connection], show: Callable[[], None] | None) -> list[Any]:
@@ -237,6 +251,7 @@ def _play(link: Connection, part: _Part, play: Play[object], numbers: Numbers, p
             raise SystemExit(1)
 
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
         with no_collection(), closing(part.history(Meter(numbers, go_on))) as history:
             link.send(history.last)
             while not link.poll(ORPHAN_SECONDS):
