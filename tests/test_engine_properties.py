@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from itertools import chain
 from typing import Literal, NamedTuple
 
@@ -39,6 +38,7 @@ from stream.state import MemoryStore, StoredShipments
 from stream.state.rows import WATERMARK_KEY, pack_watermark
 from tests import oracle
 from tests.oracle import Monitor, Rules
+from tests.oracle_rules import rules_of
 from tests.simple_policy import SimplePolicy
 
 HOUR = timedelta(hours=1)
@@ -266,21 +266,6 @@ def all_settings(draw: st.DrawFn) -> Settings:
         min_counted=draw(st.integers(0, 3)),
         grace_hours=draw(st.sampled_from([24, 0, 1, 72])),
         lag_days=draw(st.sampled_from([10, 10, 0, 14])),
-    )
-
-
-def rules_of(settings: Settings, *, is_strict: bool = False) -> Rules:
-    assert settings.threshold is not None
-    assert settings.grace_hours is not None
-    return Rules(
-        is_strict=is_strict,
-        threshold=Fraction(settings.threshold),
-        warn=Fraction(settings.warn_level),
-        recover_margin=Fraction(settings.recover_margin),
-        at_threshold=settings.at_threshold,
-        min_counted=settings.min_counted,
-        grace_hours=settings.grace_hours,
-        lag_days=settings.lag_days,
     )
 
 

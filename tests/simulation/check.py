@@ -14,11 +14,11 @@ from stream.engine import Engine, EngineSettings
 from stream.engine.alerts import alert_id
 from stream.events import Event, OrderShipped, Rejection, TrackingUploaded, decode
 from stream.records import Alert, Metric, Scope, Status, decode_alert, decode_metric
-from stream.settings import Settings
 from stream.state import MemoryStore, StoredShipments
 from stream.state.rows import WATERMARK_KEY, unpack_watermark
 from tests import oracle
 from tests.oracle import Rules, Shipment
+from tests.oracle_rules import rules_of
 from tests.simple_policy import SimplePolicy
 from tests.simulation.run import SimulationError
 
@@ -49,21 +49,6 @@ def check(run: "Run") -> None:
     for number in range(run.partitions):
         _statuses_that_had_to_hold(run, number, chains, rules)
         _rebuilt(run, number, expected, chains, now)
-
-
-def rules_of(settings: Settings) -> Rules:
-    """The oracle's rules for a worker's settings."""
-    assert settings.threshold is not None
-    assert settings.grace_hours is not None
-    return Rules(
-        threshold=Fraction(settings.threshold),
-        warn=Fraction(settings.warn_level),
-        recover_margin=Fraction(settings.recover_margin),
-        at_threshold=settings.at_threshold,
-        min_counted=settings.min_counted,
-        grace_hours=settings.grace_hours,
-        lag_days=settings.lag_days,
-    )
 
 
 # --- What was published ----------------------------------------------------------------------------------------------

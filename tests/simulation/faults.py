@@ -17,13 +17,18 @@ from tests.simulation.network import Fate
 if TYPE_CHECKING:
     from tests.simulation.process import Process
 
-FAULTS = (
+MOMENTS = (
     "killed before the changelog",
     "killed between changelog and alerts",
     "killed between produce and commit",
     "killed during a commit",
     "killed while restoring",
     "killed anywhere",
+)
+"""When a process may be killed, or frozen."""
+
+FAULTS = (
+    *MOMENTS,
     "frozen past its session",
     "stopped",
     "started beside others",
@@ -49,16 +54,6 @@ FAULTS = (
 QUIET = 0.2
 """Seconds that a fetch is held at least when nothing goes wrong any more: most of a seed's fetches are then, and find
 nothing."""
-
-MOMENTS = (
-    "killed before the changelog",
-    "killed between changelog and alerts",
-    "killed between produce and commit",
-    "killed during a commit",
-    "killed while restoring",
-    "killed anywhere",
-)
-"""When a process may be killed, or frozen."""
 
 
 @dataclass
