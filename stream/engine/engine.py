@@ -299,10 +299,15 @@ class Engine:
         """The scopes that went since they were last taken: whoever keeps their metrics must forget them."""
         return self._scopes.take_gone()
 
+    @property
+    def has_due_metrics(self) -> bool:
+        """Whether metrics are left over that were due when some were last taken."""
+        return self._scopes.has_due_metrics
+
     def take_metrics(self, most: int | None = None) -> list[tuple[Scope, Metric | None]]:
         """The metrics that say something new since they were last taken; None for a scope that is gone.
 
-        ``most``: so many metrics at most, of the scopes that have waited longest; the others go on waiting.
+        ``most``: so many metrics at most. The others are left over, and taken before any that change from now on.
         """
         return self._scopes.take_metrics(self._as_of, most)
 

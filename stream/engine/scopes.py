@@ -48,6 +48,8 @@ class Scopes:
         """Scopes that are to be evaluated although no leaf of theirs was touched."""
         self._unpublished: dict[ScopeState, None] = {}
         self._unpublished_leaves: dict[Leaf, None] = {}
+        self._due: dict[ScopeState, None] = {}
+        """Scopes whose metrics are being taken. What changes meanwhile is unpublished, and waits until all are."""
         self._gone: dict[Scope, None] = {}
 
     def state(self, scope: Scope) -> ScopeState:
@@ -161,6 +163,7 @@ class Scopes:
             if not state.leaves:
                 del self._states[state.scope]
                 self._unpublished.pop(state, None)
+                self._due.pop(state, None)
                 self._gone[state.scope] = None
 
     # --- Metrics -----------------------------------------------------------------------------------------------------
@@ -196,19 +199,27 @@ class Scopes:
         gone, self._gone = list(self._gone), {}
         return gone
 
+    @property
+    def has_due_metrics(self) -> bool:
+        """Whether metrics are left over that were due when some were last taken."""
+        return bool(self._due)
+
     def take_metrics(self, as_of: datetime, most: int | None) -> list[tuple[Scope, Metric | None]]:
         """The metrics that say something new since they were last taken; None for a scope that is gone.
 
-        ``most``: so many metrics at most, of the scopes that have waited longest; the others go on waiting.
+        ``most``: so many metrics at most. The others are left over, and taken before any that change from now on.
         """
         taken: list[tuple[Scope, Metric | None]] = [(scope, None) for scope in self.take_gone()]
-        for leaf in self._unpublished_leaves:
-            for state in leaf.scopes:
-                self._unpublished[state] = None
-        self._unpublished_leaves.clear()
-        left = len(self._unpublished) if most is None else most
+        if most is None or not self._due:
+            for leaf in self._unpublished_leaves:
+                for state in leaf.scopes:
+                    self._unpublished[state] = None
+            self._unpublished_leaves.clear()
+            self._due.update(self._unpublished)
+            self._unpublished.clear()
+        left = len(self._due) if most is None else most
         looked_at: list[ScopeState] = []
-        for state in self._unpublished:
+        for state in self._due:
             if left == 0:
                 break
             looked_at.append(state)
@@ -218,7 +229,7 @@ class Scopes:
                 taken.append((state.scope, self._metric(state, as_of)))
                 left -= 1
         for state in looked_at:
-            del self._unpublished[state]
+            del self._due[state]
         return taken
 
     def _metric(self, state: ScopeState, as_of: datetime) -> Metric:

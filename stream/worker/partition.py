@@ -136,11 +136,11 @@ class Partition:
         self._take(changes.shipments, outgoing)
         outgoing.alerts.extend(changes.alerts)
         outgoing.gone = self.engine.take_gone()
-        if monotonic - self._metrics_at >= self._metrics_interval:
+        # What was left over goes with the next steps. What changes meanwhile waits for an interval from its last.
+        if self.engine.has_due_metrics or monotonic - self._metrics_at >= self._metrics_interval:
             most = MOST_METRICS if now - watermark < HISTORY else max(LEAST_METRICS, records // RECORDS_PER_METRIC)
             outgoing.metrics = [metric for _, metric in self.engine.take_metrics(most) if metric is not None]
-            # What is left over goes with the next steps, and does not wait once more.
-            if 0 < len(outgoing.metrics) < most:
+            if outgoing.metrics:
                 self._metrics_at = monotonic
 
     def _take(self, changed: ChangedShipments, outgoing: Outgoing) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from aiokafka import ConsumerRecord
@@ -289,6 +290,18 @@ def test_metrics_that_are_too_many_for_a_step_go_with_the_next(
     said = [step(1, 0), metrics(worker.idle()), metrics(worker.idle())]
     assert [len(each) for each in said] == [2, 1, 0]
     assert said[0] | said[1] == {Scope("A1", "DE", "unknown"): 1, Scope("A1", "DE"): 1, SELLER: 1}
+
+
+def test_a_scope_has_one_metric_in_an_interval_however_many_are_left_over(
+    step: Callable[[int, float], dict[Scope, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.worker.partition.MOST_METRICS", 2)
+    said = [step(number, 0.1) for number in range(1, 16)]
+    for scope in {scope for each in said for scope in each}:
+        at = [place for place, each in enumerate(said) if scope in each]
+        assert at[0] <= 1
+        assert len(at) > 1
+        assert all(later - earlier >= 10 for earlier, later in pairwise(at))
 
 
 def test_most_of_a_history_goes_into_events_and_not_into_metrics(
