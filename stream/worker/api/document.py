@@ -6,6 +6,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -42,6 +43,10 @@ def document() -> Json:
     """The document."""
     answers: Sequence[type[Struct]] = (SellerMetrics, ScopePage, DefectReport, DeploymentHealth, Problem)
     _, components = msgspec.json.schema_components(answers, ref_template=_REF)
+    for schema in components.values():
+        if "description" in schema:
+            # A docstring, from which only Python 3.13 and later take the indentation themselves.
+            schema["description"] = cleandoc(schema["description"])
     return {
         "openapi": OPENAPI,
         "info": {
