@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.events import Milestone, Money, OrderShipped, TrackingScanned, TrackingUploaded
@@ -15,6 +15,7 @@ from stream.policy import Outcome, RulesPolicy, Step, explain
 from stream.policy.load import known_sources
 from stream.settings import Settings
 from tests.policy.facts import BY_SCAN, NUMBER, POLICY, at, order, rules, scan, upload
+from tests.test_engine_properties import examples
 
 COUNTRIES = ["DE", "FR", "GB", "BE", "IE", "US", "CN", "IN", "CA", "JP", "AU", "AE", "BR", "PR", "HK"]
 CARRIERS = ["UPS", "usps", " Royal Mail", "Deutsche Post", "Canada Post", "Australia Post", "Made Up Post", " ", ""]
@@ -124,20 +125,20 @@ def agree(policy: RulesPolicy, given: Facts) -> None:
 
 
 @given(facts())
-@settings(max_examples=150)
+@examples(150)
 def test_the_explanation_comes_to_the_verdict(given: Facts) -> None:
     agree(POLICY, given)
 
 
 @given(facts())
-@settings(max_examples=200)
+@examples(200)
 def test_the_explanation_comes_to_the_verdict_by_scan(given: Facts) -> None:
     agree(BY_SCAN, given)
 
 
 def test_the_explanation_comes_to_the_verdict_under_other_rules(strict: RulesPolicy) -> None:
     @given(facts())
-    @settings(max_examples=300)
+    @examples(300)
     def check(given: Facts) -> None:
         agree(strict, given)
 
