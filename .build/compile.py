@@ -22,6 +22,7 @@ COMPILED = (
     "stream/shipment.py",
     "stream/engine/engine.py",
     "stream/engine/numbers.py",
+    "stream/engine/recount.py",
     "stream/engine/scope.py",
     "stream/engine/scopes.py",
     "stream/span.py",

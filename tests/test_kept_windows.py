@@ -12,6 +12,7 @@ from stream.engine import Engine, EngineSettings, KeptWindows
 from stream.engine.kept import DamagedWindowsError, pack, unpack
 from stream.engine.window import _DAY_MASK, _KIND_BITS, _KIND_MASK, _LEAF_SHIFT, _MANY_KINDS, _MANY_LEAVES
 from stream.policy import Policy
+from stream.records import Scope
 from stream.state import MemoryStore
 from tests.simple_policy import SimplePolicy
 from tests.test_engine_properties import (
@@ -87,6 +88,14 @@ def windows_of(engine: Engine) -> Any:  # noqa: ANN401 - only to be compared
     return buckets(windows._hours), buckets(windows._days), leaves, states, engine.silences(), engine.as_of
 
 
+def counted(engine: Engine) -> Any:  # noqa: ANN401 - only to be compared
+    """What of that is counted from the shipments, and the sums over it of every scope that has some."""
+    hours, days, leaves, *_ = windows_of(engine)
+    scopes = {scope for names in leaves for scope in (Scope(*names), Scope(*names[:2]), Scope(names[0]))}
+    sums = {metric.scope: (metric.live, metric.official) for metric in engine.metrics() if metric.scope in scopes}
+    return hours, days, {names: (size, defects) for names, (size, defects, _) in leaves.items()}, sums
+
+
 def are_alike(one: Run, other: Run) -> None:
     assert windows_of(one.engine) == windows_of(other.engine)
     assert one.engine.metrics() == other.engine.metrics()
@@ -109,6 +118,21 @@ def go_on_alike(runs: Sequence[Run], steps: Sequence[Step], takes: Sequence[bool
         if take:
             assert dict(one.engine.take_metrics()) == dict(other.engine.take_metrics())
     assert dict(one.store.scan()) == dict(other.store.scan())
+
+
+@examples(100)
+@given(cases(longest=6 * DAY), st.data())
+def test_what_is_counted_anew_is_what_was_counted_step_by_step(case: Case, data: st.DataObject) -> None:
+    """Whatever has passed: hours, days, grace, or none of them yet."""
+    subject = case.new_run()
+    for place, step in enumerate(case.steps, start=1):
+        subject.step(step)
+        if place < len(case.steps) and data.draw(st.booleans()):
+            continue
+        live = counted(subject.engine)
+        subject.restart()
+        assert counted(subject.engine) == live
+        assert subject.engine._touched.keys() == set(subject.engine._leaves.values()), "all may be unpublished"
 
 
 @examples(150)

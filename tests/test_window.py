@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from stream.engine.recount import Recount
 from stream.engine.scope import ScopeState, counts, rate
 from stream.engine.window import Counted, Kinds, Windows
 from stream.policy import Outcome, Verdict
@@ -296,3 +297,22 @@ def test_passing_hours_and_counting_anew_agree(added: list[tuple[int, int, Verdi
     assert window.sums == anew.sums == begun.sums
     assert window.defects == anew.defects == begun.defects
     assert window.leaf.size == anew.leaf.size == begun.leaf.size
+
+
+@pytest.mark.parametrize("verdict", [VALID, DEFECT, AWAITING, AMBIGUOUS])
+@pytest.mark.parametrize("hour", [NOW - 720, NOW - 719, NOW - 26, NOW - 25, NOW - 24, NOW, NOW + 1])
+@pytest.mark.parametrize("day", [DAY - LAG - 30, DAY - LAG - 29, DAY - LAG, DAY - LAG + 1])
+def test_a_recount_gives_what_adding_gives(hour: int, day: int, verdict: Verdict) -> None:
+    window, anew = Window(), Window()
+    window.add(hour, verdict, 2, day=day)
+    recount = Recount(anew.windows)
+    for _ in range(2):
+        recount.add(anew.leaf, hour, day, anew.windows.kinds.number(verdict))
+    anew.windows.hold(recount.hours, recount.days)
+    for each in (window, anew):
+        each.pass_to(NOW + 1)
+    assert (window.sums, window.defects, window.leaf.size) == (anew.sums, anew.defects, anew.leaf.size)
+    assert (window.windows._hours, window.windows._days) == (anew.windows._hours, anew.windows._days)
+    window.pass_to(NOW + 1000)
+    anew.pass_to(NOW + 1000)
+    assert (window.touched, window.sums, window.leaf.size) == (anew.touched, anew.sums, anew.leaf.size)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, cast
 
 from stream.engine.numbers import NumberIndex, Use, use_of
+from stream.engine.recount import Recount
 from stream.engine.scope import Leaf, ScopeState
 from stream.engine.scopes import Scopes
 from stream.engine.settings import EngineSettings
@@ -91,10 +92,25 @@ class Engine:
                 if not engine._is_forgettable(shipment):
                     engine._numbers.update({shipment_id: use_of(shipment)})
                     engine._numbers.keep(shipment_id, keep_until(shipment, engine._span.lag_days))
-        for _, shipment in shipments.scan():
-            if not engine._is_forgettable(shipment):
-                engine._recount(shipment)
+        engine._count_anew()
         return engine
+
+    def _count_anew(self) -> None:
+        """Count every shipment, where none is counted yet."""
+        recount = Recount(self._windows)
+        for _, shipment in self._shipments.scan():
+            shipped = shipment.shipped
+            if shipped is None:
+                continue
+            hour, day = _hour_and_day(shipped)
+            if self._span.is_behind(hour, day):
+                continue  # as everything is that may be forgotten
+            leaf = self._leaves.get((shipped.seller_id, shipped.marketplace, shipped.category))
+            if leaf is None:
+                leaf = self._new_leaf(shipped.seller_id, shipped.marketplace, shipped.category)
+                self._touched[leaf] = None
+            recount.add(leaf, hour, day, self._kind(shipment))
+        self._windows.hold(recount.hours, recount.days)
 
     def kept(self) -> KeptWindows | None:
         """The windows, for an engine that is restored when all that this one gave is stored; to be packed at once.

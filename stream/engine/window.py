@@ -210,10 +210,14 @@ class Windows:
         """Hold what others held at this hour. These hold nothing yet but all of its leaves, by their numbers."""
         for verdict in kept.verdicts:
             self.kinds.number(verdict)
-        self._hours, self._days = kept.hours, kept.days
+        self.hold(kept.hours, kept.days)
+
+    def hold(self, hours: dict[int, Bucket], days: dict[int, Bucket]) -> None:
+        """Hold these buckets, by the leaves and kinds of these windows, which hold nothing yet."""
+        self._hours, self._days = hours, days
         span = self.span
-        live, other_hours = _totals(kept.hours, span.first_hour, span.last_hour)
-        official, other_days = _totals(kept.days, span.first_day, span.last_day)
+        live, other_hours = _totals(hours, span.first_hour, span.last_hour)
+        official, other_days = _totals(days, span.first_day, span.last_day)
         self._enter_hour(live, 1)
         self._enter_day(official, 1)
         for totals in (live, other_hours, official, other_days):
@@ -318,6 +322,11 @@ class Windows:
                 if day <= span.last_day:
                     self._shift(leaf.official, kind, -n)
                     self._shift(leaf.official, defect, n)
+
+
+def hour_slot(leaf: Leaf, day: int, kind: int) -> int:
+    """What stands in an hour's bucket for a leaf, a promised day and a kind."""
+    return leaf.base + (day << _KIND_BITS) + kind
 
 
 def _totals(buckets: dict[int, Bucket], first: int, last: int) -> tuple[Bucket, Bucket]:
