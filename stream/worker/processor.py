@@ -16,6 +16,7 @@ from stream.monitoring.metrics import Instruments
 from stream.policy import RulesPolicy
 from stream.settings import Settings
 from stream.state import Store, StoredShipments
+from stream.state.rows import CorruptShipmentError
 from stream.worker import windows
 from stream.worker.dead_letters import RejectionLimit
 from stream.worker.fingerprint import fingerprint
@@ -267,15 +268,18 @@ class Processor:
         if partition is None:
             store = self.shipments.store(number)
             shipments = StoredShipments(store, self._engine_settings.lag_days)
-            engine = windows.restored(
-                number,
-                self._policy,
-                self._engine_settings,
-                store,
-                shipments,
-                self.alerts.latest(number),
-                self._fingerprint,
-            )
+            try:
+                engine = windows.restored(
+                    number,
+                    self._policy,
+                    self._engine_settings,
+                    store,
+                    shipments,
+                    self.alerts.latest(number),
+                    self._fingerprint,
+                )
+            except CorruptShipmentError as error:
+                raise self.shipments.corrupt(number, error) from error
             watermark = Watermark(self._settings.input_topics, self._settings.idle_after, monotonic())
             partition = Partition(
                 engine, shipments, watermark, self._limit, self._settings.metrics_interval, self.outcomes

@@ -8,15 +8,16 @@ restored by half would publish wrong rates.
 import asyncio
 from collections.abc import Callable, Iterable
 from time import monotonic
+from typing import cast
 
 import faust
 from faust.types import TP, AppT, EventT, Message
 
-from stream.records import Alert, InvalidRecordError, Scope, decode_alert
-from stream.state import Store
+from stream.records import Alert, InvalidRecordError, Scope, decode_alert, decode_key
+from stream.state import Rows, Store
 from stream.state.rocks import StoreLockedError
-from stream.state.rows import CorruptShipmentError, check
-from stream.worker.transport import Record, Records
+from stream.state.rows import WATERMARK_KEY, CorruptShipmentError, split_key, unpack, unpack_watermark
+from stream.worker.changelog import ChangelogRows
 
 RECOVERY_BUFFER = 2
 """Batches that recovery collects before it applies them. Each is whole already; and 1 has a special meaning."""
@@ -103,15 +104,14 @@ class BatchTable(faust.Table[bytes, bytes]):
                     raise CorruptChangelogError(f"records of {message.topic} were handed to the table of {self._topic}")
                 if self.holds(message.partition):
                     self._on_change(message.partition)
-                    self.restore(message.partition, message.value)  # type: ignore[arg-type]
+                    for read in cast("list[ChangelogRows]", message.value):
+                        self.restore(message.partition, read)
         except Exception as error:
             self.app.loop.create_task(self.app.crash(error))
             raise
 
-    def _corrupt(self, record: Record, why: object) -> CorruptChangelogError:
-        return CorruptChangelogError(
-            f"{record.topic}, partition {record.partition}, offset {record.offset} cannot be restored from: {why}"
-        )
+    def _corrupt(self, partition: int, what: str, why: object) -> CorruptChangelogError:
+        return CorruptChangelogError(f"{self._topic}, partition {partition}, cannot be restored from: {what}: {why}")
 
     def holds(self, partition: int) -> bool:
         """Whether the partition was taken."""
@@ -129,8 +129,8 @@ class BatchTable(faust.Table[bytes, bytes]):
         """The changelog offset up to which the partition is held; None for nothing."""
         raise NotImplementedError
 
-    def restore(self, partition: int, records: Records) -> None:
-        """Take in records of the changelog."""
+    def restore(self, partition: int, read: ChangelogRows) -> None:
+        """Take in what was read of the changelog."""
         raise NotImplementedError
 
 
@@ -187,20 +187,29 @@ class ShipmentsTable(BatchTable):
         """See :class:`BatchTable`."""
         return self._stores[partition].offset if partition in self._stores else None
 
-    def restore(self, partition: int, records: Records) -> None:
-        """See :class:`BatchTable`. Raises :class:`CorruptChangelogError`."""
-        rows: dict[bytes, bytes | None] = {}
-        for record in records:
-            if not record.key:
-                raise self._corrupt(record, "a record without key")
-            try:
-                check(record.key, record.value)
-            except CorruptShipmentError as error:
-                raise self._corrupt(record, error) from error
-            rows[record.key] = record.value
+    def restore(self, partition: int, read: ChangelogRows) -> None:
+        """See :class:`BatchTable`. Raises :class:`CorruptChangelogError` for what cannot be a row's key.
+
+        Whether rows can be read is found out when all of them are, for the windows; see :meth:`corrupt`. One that was
+        replaced later does no harm.
+        """
+        if None in read.rows or b"" in read.rows:
+            raise self._corrupt(partition, f"a record up to offset {read.offset}", "it has no key")
         store = self._stores[partition]
-        store.write(rows)
-        store.persist(records[-1].offset)
+        store.write(cast("Rows", read.rows))
+        store.persist(read.offset)
+
+    def corrupt(self, partition: int, error: CorruptShipmentError) -> CorruptChangelogError:
+        """What to stop the worker with where rows of a held partition cannot be read: the first of them, by name."""
+        for key, value in self._stores[partition].scan():
+            try:
+                if key == WATERMARK_KEY:
+                    unpack_watermark(value)
+                else:
+                    unpack(split_key(key), value)
+            except CorruptShipmentError as found:
+                return self._corrupt(partition, _named(key), found)
+        return self._corrupt(partition, "a row", error)
 
     async def on_stop(self) -> None:
         """Close every store."""
@@ -243,13 +252,26 @@ class AlertsTable(BatchTable):
         """See :class:`BatchTable`."""
         return self._offsets.get(partition)
 
-    def restore(self, partition: int, records: Records) -> None:
+    def restore(self, partition: int, read: ChangelogRows) -> None:
         """See :class:`BatchTable`. Raises :class:`CorruptChangelogError`."""
         alerts = []
-        for record in records:
-            if record.value is not None:
-                try:
-                    alerts.append(decode_alert(record.value))
-                except InvalidRecordError as error:
-                    raise self._corrupt(record, error) from error
-        self.said(partition, alerts, records[-1].offset)
+        for key, value in read.rows.items():
+            try:
+                if value is None:
+                    # As if it had been compacted away, which it may be at any time.
+                    self._latest[partition].pop(decode_key(key or b""), None)
+                else:
+                    alerts.append(decode_alert(value))
+            except InvalidRecordError as error:
+                raise self._corrupt(partition, f"a record up to offset {read.offset}", error) from error
+        self.said(partition, alerts, read.offset)
+
+
+def _named(key: bytes) -> str:
+    if key == WATERMARK_KEY:
+        return "its hour"
+    try:
+        seller_id, shipment_id = split_key(key)
+    except CorruptShipmentError:
+        return "a row of no shipment"
+    return f"shipment {shipment_id} of seller {seller_id}"

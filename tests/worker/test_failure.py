@@ -106,11 +106,11 @@ def row_with_a_key_of_no_shipment(deployment: Deployment) -> Input:
 @pytest.mark.parametrize(
     ("record", "words"),
     [
-        (corrupt_row, "Expected `array`"),
-        (row_of_another_form, "unknown form b'\\x7f'"),
-        (row_without_key, "a record without key"),
-        (row_with_a_key_of_no_shipment, "key b'\\x00\\tA1'"),
-        (corrupt_alert, "not an alert"),
+        (corrupt_row, "shipment 1 of seller A1: Expected `array`"),
+        (row_of_another_form, "shipment 1 of seller A1: unknown form b'\\x7f'"),
+        (row_without_key, "a record up to offset 0: it has no key"),
+        (row_with_a_key_of_no_shipment, "a row of no shipment: key b'\\x00\\tA1'"),
+        (corrupt_alert, "a record up to offset 0: not an alert"),
     ],
     ids=["row", "form", "no key", "key", "alert"],
 )
@@ -127,7 +127,6 @@ async def test_a_corrupt_changelog_stops_the_worker(
     worker = deployment.start()
     assert worker.wait(ENDS_WITHIN) == 1
     (line,) = errors(worker.output)
-    assert f"stopped: {corrupt.topic}, partition 1, offset 0 cannot be restored from: " in line
-    assert words in line
+    assert f"stopped: {corrupt.topic}, partition 1, cannot be restored from: {words}" in line
     assert await deployment.committed() == {}
     assert await deployment.metrics() == {}

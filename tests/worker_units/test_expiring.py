@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any, cast
 
 import pytest
-from aiokafka import ConsumerRecord
 from faust.events import Event
 from faust.types import TP, ConsumerMessage, EventT
 
@@ -17,6 +16,7 @@ from stream.records import Scope
 from stream.state import MemoryStore, StoredShipments
 from stream.state.rows import WATERMARK_KEY, pack_watermark, shipment_key
 from stream.worker.app import VtrApp
+from stream.worker.changelog import ChangelogRows
 from stream.worker.publisher import Outgoing
 from tests.worker_units.fakes import CHANGELOG, SETTINGS, Line
 from tests.worker_units.test_restoring import recover
@@ -55,9 +55,9 @@ def changelog_of_a_dead_worker() -> dict[bytes, bytes | None]:
 def batches(app: VtrApp, rows: dict[bytes, bytes | None]) -> Iterator[EventT[bytes]]:
     """The changelog as recovery hands it on, a row at a time."""
     for at, (key, value) in enumerate(rows.items()):
-        records = cast("Any", [ConsumerRecord(*FIRST, at, 0, 0, key, value, None, 0, 0, ())])
-        message = ConsumerMessage(*FIRST, at, 0.0, 0, [], None, records, None, 0, 0, FIRST, generation_id=1)
-        yield Event(app, None, records, {}, message)
+        read = cast("Any", [ChangelogRows({key: value}, at, 0, 0)])
+        message = ConsumerMessage(*FIRST, at, 0.0, 0, [], None, read, None, 0, 0, FIRST, generation_id=1)
+        yield Event(app, None, read, {}, message)
 
 
 class Successor:

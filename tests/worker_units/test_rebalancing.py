@@ -15,8 +15,10 @@ from faust.types import TP
 
 from stream.worker import transport
 from stream.worker.app import VtrApp
+from stream.worker.changelog import ChangelogRows
 from stream.worker.transport import BatchConsumer, BatchConsumerThread, Records
 from tests.worker_units.fakes import CHANGELOG, TOPIC, TWO, A, B, Line, Thread, nothing, read, records, serve, settled
+from tests.worker_units.test_changelog import fetched, sent
 
 C = TP(CHANGELOG, 0)
 
@@ -43,11 +45,11 @@ class Client:
         """A rebalance ends, or the first assignment comes."""
         self._subscription.assign_from_subscribed([A, B, C])
 
-    def receives(self, tp: TP) -> None:
-        """The broker has answered with the record at offset 0."""
+    def receives(self, tp: TP, answer: object = None) -> None:
+        """The broker has answered with this, or the record at offset 0."""
         assignment = self._subscription.subscription.assignment
         assignment.state_value(tp).seek(0)
-        answer = _Answer(records(tp, 0))
+        answer = _Answer(records(tp, 0)) if answer is None else answer
         self._fetcher._records[tp] = FetchResult(tp, assignment=assignment, partition_records=answer, backoff=0)
         for waiter in self._fetcher._fetch_waiters:
             self._fetcher._notify(waiter)
@@ -136,6 +138,16 @@ async def test_inputs_are_read_only_when_all_is_restored(line: Line, fetch: Fetc
     assert {*await fetch({A, B})} == set()
     line.processor.resume()
     assert {*await fetch({A})} == {A}
+
+
+async def test_changelogs_are_read_as_rows_and_inputs_as_records(line: Line, fetch: Fetch, client: Client) -> None:
+    assert line.processor.is_running()
+    for tp in (A, C):
+        client.receives(tp, fetched(sent(0, (b"a", b"1"), (b"a", b"2"))))
+    read: dict[TP, Any] = {**await fetch({A, C})}
+    assert read[C] == [ChangelogRows({b"a": b"2"}, 1, 5_001, 0)]
+    assert [record.value for record in read[A]] == [b"1", b"2"]
+    assert (client.position(A), client.position(C)) == (2, 2)
 
 
 async def test_a_fetch_waits_for_records_and_no_longer(line: Line, fetch: Fetch, client: Client) -> None:
