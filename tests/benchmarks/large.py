@@ -16,17 +16,15 @@ from stream.kafka import TopicPartition, end_offsets
 from stream.records import Metric, Scope
 from stream.settings import Settings
 from stream.shipment import EPOCH
-from stream.state.rows import WATERMARK_KEY
 from stream.subscribe import latest_metrics
 from stream.topics import create_topics
-from stream.worker.app import open_store
 from stream.worker.run import STOP_LIMIT
 from tests.benchmarks import history, worker
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.expected import now, require
 from tests.benchmarks.measure import Measurement
 from tests.benchmarks.process import POLL, BenchmarkError, Process
-from tests.benchmarks.restore import SHOPS, Start, at_work
+from tests.benchmarks.restore import SHOPS, Start, at_work, stored_shipments
 from tests.benchmarks.watch import measured, watching
 
 KEPT, ANEW = "windows as they were kept", "windows counted anew"
@@ -65,7 +63,7 @@ async def _run(bench: Bench) -> None:
     await create_topics(settings)
 
     backlog, before, stopped = await _read(settings, folder, ends)
-    shipments, size = history.apart(_shipments, settings), _size(Path(settings.data_dir))
+    shipments, size = history.apart(stored_shipments, settings), _size(Path(settings.data_dir))
     published = await _published(settings)
     async with at_work(settings, folder) as (process, start):
         clean = await _restarted(process, settings, start, KEPT, before, published)
@@ -150,16 +148,6 @@ async def _published(settings: Settings) -> int:
 
 def _this_hour() -> datetime:
     return now().replace(minute=0, second=0, microsecond=0)
-
-
-def _shipments(settings: Settings) -> int:
-    """In the stores of a worker that has ended."""
-    found = 0
-    for number in range(settings.partitions):
-        store = open_store(settings, number)
-        found += sum(key != WATERMARK_KEY for key, _ in store.scan())
-        store.close()
-    return found
 
 
 def _size(folder: Path) -> int:

@@ -18,11 +18,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
 from stream.settings import Settings, bootstrap_servers
+from stream.state.rows import WATERMARK_KEY
 from stream.topics import create_topics
+from stream.worker.app import open_store
 from tests.benchmarks import worker
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.expected import now
-from tests.benchmarks.history import Dataset, topics
+from tests.benchmarks.history import Dataset, apart, topics
 from tests.benchmarks.measure import Spread, interleaved
 from tests.benchmarks.process import Process
 from tests.benchmarks.shop import Shop
@@ -60,20 +62,22 @@ def run(bench: Bench) -> None:
         },
         options.rounds,
     )
+    shipments = apart(stored_shipments, rocks)
     base = Spread.of([start.seconds for start in starts["nothing to restore"]]).median
     bench.report.say("## Restore")
     bench.report.say(
-        "Seconds from the start of a worker until an event of each partition has come through. The rate is that of the "
-        "changelog's records over the seconds beyond a start with nothing to restore."
+        "Seconds from the start of a worker until an event of each partition has come through. The changelog's records "
+        f"are of {shipments:,} shipments; rates of both are over the seconds beyond a start with nothing to restore."
     )
     rows = []
     for name, rounds in starts.items():
         spread = Spread.of([start.seconds for start in rounds])
         beyond = spread.median - base
         records = rounds[0].records
-        rate = f"{records / beyond:,.0f}" if beyond > 0 and name in _FROM_CHANGELOG else ""
-        rows.append([name, f"{records:,}", f"{spread.median:.2f}", f"{spread.least:.2f}–{spread.most:.2f}", rate])
-    bench.report.table(["", "records", "seconds", "min–max", "records/s"], rows)
+        is_rated = beyond > 0 and name in _FROM_CHANGELOG
+        rates = [f"{restored / beyond:,.0f}" if is_rated else "" for restored in (records, shipments)]
+        rows.append([name, f"{records:,}", f"{spread.median:.2f}", f"{spread.least:.2f}–{spread.most:.2f}", *rates])
+    bench.report.table(["", "records", "seconds", "min–max", "records/s", "shipments/s"], rows)
 
 
 async def _with_nothing(base: Settings, folder: Path) -> Settings:
@@ -115,6 +119,16 @@ async def at_work(settings: Settings, folder: Path) -> AsyncIterator[tuple[Proce
             yield process, Start(time.perf_counter() - started, sum(before.values()))
         finally:
             process.stop()
+
+
+def stored_shipments(settings: Settings) -> int:
+    """How many shipments are in the stores of a RocksDB worker that has ended."""
+    found = 0
+    for number in range(settings.partitions):
+        store = open_store(settings, number)
+        found += sum(key != WATERMARK_KEY for key, _ in store.scan())
+        store.close()
+    return found
 
 
 async def _leave_an_event_in_each_partition(settings: Settings) -> None:
