@@ -250,7 +250,7 @@ def uses_kept_windows_whatever_came_after() -> list[Any]:
     return [patch.object(windows, "_stamp", lambda _, fingerprint: fingerprint)]
 
 
-@_found_by(12)
+@_found_by(37)
 def takes_what_is_restored_for_published() -> list[Any]:
     """What had not been published before a restart is published only when it changes again."""
     restored = windows.restored
