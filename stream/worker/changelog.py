@@ -4,10 +4,10 @@ The client makes an object of each record, which takes longer than all else that
 says beside key and value, nobody asks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 
 
@@ -21,16 +21,21 @@ class ChangelogRows(NamedTuple):
     timestamp_type: int
 
 
-def read_as_rows(fetched: PartitionRecords) -> None:
-    """Let what was fetched of a partition, and of which nothing was read yet, be read as one :class:`ChangelogRows`.
+def read_as_rows(fetcher: Fetcher, topics: Collection[str]) -> None:
+    """Let what waits in the client to be read of these topics be read as one :class:`ChangelogRows` a partition."""
+    for tp, result in fetcher._records.items():
+        if tp.topic in topics and isinstance(result, FetchResult):
+            fetched = result._partition_records
+            if isinstance(fetched, PartitionRecords):
+                fetched._records_iterator = rows_of(fetched)
+
+
+def rows_of(fetched: PartitionRecords) -> Iterator[ChangelogRows]:
+    """All that was fetched of a partition, as the client iterates over it.
 
     Records of its first batch may lie before where reading is to begin. To read them once more changes nothing: what
     has replaced them follows.
     """
-    fetched._records_iterator = _rows(fetched)
-
-
-def _rows(fetched: PartitionRecords) -> Iterator[ChangelogRows]:
     records = fetched._records
     rows: dict[bytes | None, bytes | None] = {}
     record = None

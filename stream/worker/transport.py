@@ -13,7 +13,6 @@ from time import monotonic
 from typing import Any, ClassVar, Protocol, TypeAlias, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.errors import IllegalStateError, RebalanceInProgressError
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
@@ -75,7 +74,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             partitions = owner.readable(active_partitions)
             if partitions:
                 # Told not to wait, the client lets nothing happen between the question above and its answer here.
-                self._read_changelogs_as_rows(consumer)
+                read_as_rows(consumer._fetcher, self.app.tables.changelog_topics)
                 records = await super()._fetch_records(consumer, partitions, 0, max_records)
                 if records:
                     return records
@@ -85,14 +84,6 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             with suppress(TimeoutError):
                 await asyncio.wait_for(consumer._fetcher._create_fetch_waiter(), min(left, LOOK_AGAIN))
         return {}
-
-    def _read_changelogs_as_rows(self, consumer: AIOKafkaConsumer) -> None:
-        changelogs = self.app.tables.changelog_topics
-        for tp, result in consumer._fetcher._records.items():
-            if tp.topic in changelogs and isinstance(result, FetchResult):
-                fetched = result._partition_records
-                if isinstance(fetched, PartitionRecords):
-                    read_as_rows(fetched)
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         """As Faust does, with a shorter wait; it lets a broker hold an answer for 1.5 s."""

@@ -11,7 +11,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from stream.worker.changelog import ChangelogRows, read_as_rows
+from stream.worker.changelog import ChangelogRows, rows_of
 from tests.worker_units.fakes import CHANGELOG
 
 PLACE = TopicPartition(CHANGELOG, 0)
@@ -36,7 +36,7 @@ def fetched(*batches: bytes | bytearray, at: int = 0) -> PartitionRecords:
 
 
 def read(records: PartitionRecords) -> list[ChangelogRows]:
-    read_as_rows(records)
+    records._records_iterator = rows_of(records)
     return cast("list[ChangelogRows]", list(records))
 
 
@@ -83,7 +83,7 @@ async def test_trap_the_clients_fetch_reads_and_moves_on_by_what_it_iterates_ove
     assignment = state.subscription.assignment
     assignment.state_value(PLACE).seek(7)
     records = fetched(sent(7, (b"a", b"1"), (b"a", b"2")), at=7)
-    read_as_rows(records)
+    records._records_iterator = rows_of(records)
     result = FetchResult(PLACE, assignment=assignment, partition_records=records, backoff=0)
     assert result.getall(2_000) == [ChangelogRows({b"a": b"2"}, 8, 5_001, 0)]
     assert assignment.state_value(PLACE).position == 9
