@@ -37,7 +37,7 @@ class Scope(NamedTuple):
     category: str | None = None
 
 
-class Counts(Struct, frozen=True, kw_only=True):
+class Counts(Struct, frozen=True, kw_only=True, gc=False):
     """Shipments in a window. ``counted`` = ``valid`` + ``defects``; ``pending`` and ``exempt`` are in neither sum.
 
     ``ambiguous`` is how many of the counted ones the sources of the rules leave open. ``vtr`` is valid / counted,
@@ -53,7 +53,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     vtr: Rate | None
 
 
-class OfficialCounts(Struct, frozen=True, kw_only=True):
+class OfficialCounts(Struct, frozen=True, kw_only=True, gc=False):
     """The marketplace's own window: the 30 UTC days of promised delivery from ``from_`` to ``to``, both included."""
 
     from_: date = field(name="from")
@@ -67,7 +67,7 @@ class OfficialCounts(Struct, frozen=True, kw_only=True):
     vtr: Rate | None
 
 
-class Metric(Struct, frozen=True, kw_only=True):
+class Metric(Struct, frozen=True, kw_only=True, gc=False):
     """The VTR of one scope at ``as_of``.
 
     ``allowance`` is how many more defects the live window bears before a breach; ``needed_to_recover`` how many
@@ -92,7 +92,7 @@ class Metric(Struct, frozen=True, kw_only=True):
         return Scope(self.seller_id, self.marketplace, self.category)
 
 
-class Cause(Struct, frozen=True, kw_only=True):
+class Cause(Struct, frozen=True, kw_only=True, gc=False):
     """One kind of defect in the live window of an alert's scope. ``carrier`` is None where none was given."""
 
     reason: DefectReason
@@ -100,7 +100,7 @@ class Cause(Struct, frozen=True, kw_only=True):
     count: Annotated[int, Meta(ge=1)]
 
 
-class Alert(Struct, frozen=True, kw_only=True):
+class Alert(Struct, frozen=True, kw_only=True, gc=False):
     """A scope's status changed. ``alert_id`` is the same after any crash and re-run, so consumers drop repeats by it.
 
     ``since`` is the instant from which ``metric.status`` holds; ``causes`` are the most frequent defects first.
@@ -139,9 +139,9 @@ def encode(record: Metric | Alert) -> bytes:
     return _encoder.encode(record)
 
 
-def encode_key(scope: Scope) -> bytes:
-    """A scope as a record key: a compact JSON array such as ``["A1","DE",null]``."""
-    return _encoder.encode(tuple(scope))
+def encode_key(scope: tuple[str, str | None, str | None]) -> bytes:
+    """A scope, or what is equal to it, as a record key: a compact JSON array such as ``["A1","DE",null]``."""
+    return _encoder.encode(scope)
 
 
 def decode_alert(value: bytes) -> Alert:

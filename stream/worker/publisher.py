@@ -15,6 +15,7 @@ and says what has not been said, under the same ids.
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 
 from aiokafka import AIOKafkaProducer
@@ -27,7 +28,8 @@ from stream.state import Rows, Store
 from stream.state.rows import WATERMARK_KEY
 from stream.worker.dead_letters import DeadLetter
 
-Headers = list[tuple[str, bytes]]
+Header = tuple[str, bytes]
+Headers = list[Header]
 
 
 class Outgoing(Struct):
@@ -51,6 +53,9 @@ _Record = tuple[bytes | None, bytes | None, Headers]
 
 _NO_HEADERS: Headers = []
 
+_SPEC_VERSION: Header = ("ce_specversion", b"1.0")
+_METRIC_TYPE: Header = ("ce_type", b"vtr-metric")
+
 
 class Publisher:
     """Sends to the topics of the settings, each record to the partition of the events it comes from."""
@@ -58,7 +63,7 @@ class Publisher:
     def __init__(self, producer: AIOKafkaProducer, settings: Settings) -> None:
         self._producer = producer
         self._settings = settings
-        self._source = f"/vtr/{settings.group}".encode()
+        self._source: Header = ("ce_source", f"/vtr/{settings.group}".encode())
 
     async def publish(self, partition: int, outgoing: Outgoing, store: Store) -> int | None:
         """Send and wait until all is acknowledged. Returns the offset of the last alert, None where there is none.
@@ -87,23 +92,17 @@ class Publisher:
             store.persist(offset)
 
     def _metric(self, metric: Metric) -> _Record:
-        key, value = encode_key(metric.scope), encode(metric)
+        key, value = encode_key((metric.seller_id, metric.marketplace, metric.category)), encode(metric)
         # One id for one content: a metric may change more than once at an instant of event time.
-        event_id = blake2b(value, digest_size=16).hexdigest().encode()
-        return key, value, self._cloud_event(event_id, b"vtr-metric", metric.as_of)
+        event_id = blake2b(value, digest_size=16).hexdigest()
+        return key, value, self._cloud_event(event_id, _METRIC_TYPE, metric.as_of)
 
     def _alert(self, alert: Alert) -> _Record:
-        headers = self._cloud_event(alert.alert_id.encode(), alert.type.encode(), alert.since)
+        headers = self._cloud_event(alert.alert_id, ("ce_type", alert.type.encode()), alert.since)
         return encode_key(alert.scope), encode(alert), headers
 
-    def _cloud_event(self, event_id: bytes, event_type: bytes, time: datetime) -> Headers:
-        return [
-            ("ce_specversion", b"1.0"),
-            ("ce_id", event_id),
-            ("ce_type", event_type),
-            ("ce_source", self._source),
-            ("ce_time", time.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()),
-        ]
+    def _cloud_event(self, event_id: str, event_type: Header, time: datetime) -> Headers:
+        return [_SPEC_VERSION, ("ce_id", event_id.encode()), event_type, self._source, _time(time)]
 
     async def _send_dead_letters(self, partition: int, letters: Sequence[DeadLetter]) -> None:
         topic = self._settings.dead_letters_topic
@@ -135,3 +134,9 @@ class Publisher:
             return None
         acknowledged = await asyncio.gather(*deliveries)
         return int(acknowledged[-1].offset) + size - 1
+
+
+@lru_cache(maxsize=64)
+def _time(time: datetime) -> Header:
+    """The same for all that one step of a partition says of its end."""
+    return "ce_time", time.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()
