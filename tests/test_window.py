@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stream.engine.recount import Recount
-from stream.engine.scope import ScopeState, counts, rate
+from stream.engine.scope import ScopeState, Totals, counts, rate
 from stream.engine.window import Counted, Kinds, Windows
 from stream.policy import Outcome, Verdict
 from stream.policy.verdict import MAX_GRACE_HOURS
@@ -86,7 +86,7 @@ def test_a_shipment_is_kept_until_no_window_and_no_correction_needs_it(hour: int
 )
 def test_rates_have_four_decimals_halves_up(valid: int, counted: int, expected: float | None) -> None:
     assert rate(valid, counted) == expected
-    sums = counts([valid, counted - valid, 7, 3, 1])
+    sums = counts((valid, counted - valid, 7, 3, 1))
     assert (sums.counted, sums.valid, sums.defects) == (counted, valid, counted - valid)
     assert (sums.pending, sums.exempt, sums.ambiguous, sums.vtr) == (7, 3, 1, expected)
 
@@ -120,19 +120,19 @@ class Window:
                 self.touched.append(passing)
 
     @property
-    def sums(self) -> tuple[list[int], list[int]]:
-        return self.scope.live, self.scope.official
+    def sums(self) -> tuple[Totals, Totals]:
+        return self.scope.live.totals(), self.scope.official.totals()
 
     @property
     def defects(self) -> dict[Verdict, int]:
-        return {self.windows.kinds.verdicts[kind]: n for kind, n in self.leaf.defects.items()}
+        return {self.windows.kinds.verdicts[kind]: n for kind, n in (self.scope.defects or {}).items()}
 
 
-NONE = [0, 0, 0, 0, 0]
-ONE_VALID = [1, 0, 0, 0, 0]
-ONE_DEFECT = [0, 1, 0, 0, 0]
-ONE_PENDING = [0, 0, 1, 0, 0]
-ONE_EXEMPT = [0, 0, 0, 1, 0]
+NONE = (0, 0, 0, 0, 0)
+ONE_VALID = (1, 0, 0, 0, 0)
+ONE_DEFECT = (0, 1, 0, 0, 0)
+ONE_PENDING = (0, 0, 1, 0, 0)
+ONE_EXEMPT = (0, 0, 0, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ ONE_EXEMPT = [0, 0, 0, 1, 0]
         (NOW + 1, NONE, [NOW + 1, NOW + 721]),
     ],
 )
-def test_the_edges_of_the_live_window(hour: int, live: list[int], touched: list[int]) -> None:
+def test_the_edges_of_the_live_window(hour: int, live: Totals, touched: list[int]) -> None:
     window = Window()
     window.add(hour)
     assert window.sums == (live, NONE)
@@ -162,7 +162,7 @@ def test_the_edges_of_the_live_window(hour: int, live: list[int], touched: list[
         (DAY - LAG + 1, NONE, [(DAY + 1) * 24, (DAY + 31) * 24]),
     ],
 )
-def test_the_edges_of_the_official_window(day: int, official: list[int], touched: list[int]) -> None:
+def test_the_edges_of_the_official_window(day: int, official: Totals, touched: list[int]) -> None:
     window = Window()
     window.add(0, day=day)
     assert window.sums == (NONE, official)
@@ -258,11 +258,11 @@ def test_the_ambiguous_are_counted_twice_and_only_where_they_count() -> None:
     window.add(NOW, DEFECT._replace(ambiguous=True))
     window.add(NOW, AWAITING._replace(ambiguous=True))
     window.add(NOW, EXEMPT._replace(ambiguous=True))
-    assert window.scope.live == [1, 1, 1, 1, 2]
+    assert window.scope.live.totals() == (1, 1, 1, 1, 2)
     window.pass_to(NOW + 25)
-    assert window.scope.live == [1, 2, 0, 1, 3]
+    assert window.scope.live.totals() == (1, 2, 0, 1, 3)
     window.pass_to(NOW + 720)
-    assert window.scope.live == NONE
+    assert window.scope.live.totals() == NONE
 
 
 def test_leaves_do_not_run_together() -> None:
@@ -274,10 +274,10 @@ def test_leaves_do_not_run_together() -> None:
         for day in (0, 1, DAY, 2**17 - 1):
             window.windows.add(Counted(SHIPPED, leaf, NOW, day, kinds[-1]))
     window.add(NOW, day=2**17 - 1)
-    assert [leaf.live[0][1] for leaf in others] == [4, 4, 4]
-    assert window.scope.live == ONE_VALID
+    assert [leaf.scopes[0].live.defects for leaf in others] == [4, 4, 4]
+    assert window.scope.live.totals() == ONE_VALID
     window.pass_to(NOW + 720)
-    assert [leaf.live[0][1] for leaf in others] == [0, 0, 0]
+    assert [leaf.scopes[0].live.defects for leaf in others] == [0, 0, 0]
 
 
 HISTORIES = st.lists(

@@ -58,7 +58,7 @@ class Engine:
         self._leaves: dict[tuple[str, str, str], Leaf] = {}
         self._touched: dict[Leaf, None] = {}
         """Leaves whose sums have changed since statuses were last evaluated, in the order that makes two runs alike."""
-        self._scopes = Scopes(policy, settings, self._span, self._windows.kinds, last_alerts, self._drop_leaf)
+        self._scopes = Scopes(policy, settings, self._span, self._windows.kinds, last_alerts)
 
     @classmethod
     def restore(
@@ -211,13 +211,14 @@ class Engine:
         return self._windows.kinds.number(verdict)
 
     def _new_leaf(self, seller_id: str, marketplace: str, category: str, number: int = 0) -> Leaf:
-        wider = Scope(seller_id, marketplace, category), Scope(seller_id, marketplace), Scope(seller_id)
-        leaf = self._windows.new_leaf(tuple(map(self._scopes.state, wider)), number)
-        self._leaves[seller_id, marketplace, category] = leaf
+        names = seller_id, marketplace, category
+        state_of = self._scopes.state
+        scopes = state_of(names), state_of((seller_id, marketplace, None)), state_of((seller_id, None, None))
+        leaf = self._leaves[names] = self._windows.new_leaf(scopes, number)
         return leaf
 
     def _drop_leaf(self, leaf: Leaf) -> None:
-        seller_id, marketplace, category = leaf.scopes[0].scope
+        seller_id, marketplace, category = leaf.scopes[0].names
         del self._leaves[seller_id, marketplace or "", category or ""]
         self._windows.drop_leaf(leaf)
 
@@ -285,7 +286,7 @@ class Engine:
         self._scopes.pass_hour(hour)
 
     def _evaluate(self, changes: Changes) -> None:
-        changes.alerts += self._scopes.evaluate(self._touched, self._as_of)
+        changes.alerts += self._scopes.evaluate(self._touched, self._as_of, self._drop_leaf)
         self._touched = {}
 
     # --- Scopes ------------------------------------------------------------------------------------------------------
@@ -320,10 +321,10 @@ class Engine:
         """Whether metrics are left over that were due when some were last taken."""
         return self._scopes.has_due_metrics
 
-    def take_metrics(self, most: int | None = None) -> list[tuple[Scope, Metric | None]]:
-        """The metrics that say something new since they were last taken; None for a scope that is gone.
+    def take_metrics(self, most: int | None = None) -> list[Metric]:
+        """The metrics that say something new since they were last taken; see :meth:`take_gone` for scopes that went.
 
-        ``most``: so many metrics at most. The others are left over, and taken before any that change from now on.
+        ``most``: so many at most. The others are left over, and taken before any that change from now on.
         """
         return self._scopes.take_metrics(self._as_of, most)
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from stream.engine.status import Levels
 from stream.policy.verdict import Outcome
 from stream.records import Counts, Scope, Status
@@ -10,65 +12,106 @@ VALID: Final = int(Outcome.VALID)
 DEFECT: Final = int(Outcome.DEFECT)
 AWAITING: Final = int(Outcome.AWAITING)
 EXEMPT: Final = int(Outcome.EXEMPT)
-AMBIGUOUS: Final = 4
-"""Valid ones and defects that the rules leave open are summed once more under this."""
 
-Sums = list[int]
-"""Shipments by :class:`~stream.policy.verdict.Outcome`, and those of them that are counted and ambiguous."""
+Names = tuple[str, str | None, str | None]
+"""A seller, marketplace and category, as of a :class:`~stream.records.Scope`, which is equal to it."""
+
+Totals = tuple[int, int, int, int, int]
+"""Sums that do not change: valid, defects, pending, exempt, ambiguous."""
+
+Said = tuple[Totals, Totals, int, Status]
+"""What a metric says, but for what follows from it: live and official sums, the last day of the latter, the status."""
+
+NOTHING_SAID: Final[Said] = ((0, 0, 0, 0, 0), (0, 0, 0, 0, 0), -1, "ok")
+
+# Of these there are several for each seller, and none leads back to itself: that is what `acyclic` promises. So the
+# cycle collector need not go through hundreds of thousands of them again and again.
 
 
-def no_sums() -> Sums:
-    """The sums over nothing."""
-    return [0, 0, 0, 0, 0]
+@mypyc_attr(acyclic=True)
+class Sums:
+    """Shipments in a window by :class:`~stream.policy.verdict.Outcome`. ``ambiguous`` are those of the valid ones and
+    the defects that the rules leave open."""
+
+    __slots__ = ("ambiguous", "defects", "exempt", "pending", "valid")
+
+    def __init__(self) -> None:
+        self.valid = 0
+        self.defects = 0
+        self.pending = 0
+        self.exempt = 0
+        self.ambiguous = 0
+
+    def add(self, outcome: int, n: int, ambiguous: int) -> None:
+        """Count ``n`` more shipments of that outcome (fewer where it is negative), ``ambiguous`` of them being so."""
+        if outcome == VALID:
+            self.valid += n
+        elif outcome == DEFECT:
+            self.defects += n
+        elif outcome == AWAITING:
+            self.pending += n
+        else:
+            self.exempt += n
+        self.ambiguous += ambiguous
+
+    def totals(self) -> Totals:
+        """As they are now."""
+        return self.valid, self.defects, self.pending, self.exempt, self.ambiguous
 
 
+@mypyc_attr(acyclic=True)
 class ScopeState:
-    """Sums and status of one scope, and the leaves below it: without any, the scope is gone."""
+    """Sums and status of one scope. ``leaves`` is how many there are below it: without any, the scope is gone.
 
-    __slots__ = ("alert_id", "leaves", "levels", "live", "official", "published", "scope", "status")
+    ``defects`` is how many of each kind of defect lie in the live window, None where none ever has.
+    """
 
-    def __init__(self, scope: Scope, levels: Levels, status: Status, alert_id: str) -> None:
-        self.scope = scope
+    __slots__ = ("alert_id", "defects", "leaves", "levels", "live", "names", "official", "published", "status")
+
+    def __init__(self, names: Names, levels: Levels, status: Status, alert_id: str) -> None:
+        self.names = names
         self.levels = levels
-        self.live = no_sums()
-        self.official = no_sums()
+        self.live = Sums()
+        self.official = Sums()
+        self.defects: dict[int, int] | None = None
         self.status = status
         self.alert_id = alert_id
         """The latest alert's, "" before the first."""
-        self.leaves: dict[Leaf, None] = {}
-        self.published: object = None
+        self.leaves = 0
+        self.published = NOTHING_SAID
         """What the last metric said, so that an unchanged one is not said again."""
 
+    @property
+    def scope(self) -> Scope:
+        """What the state is of."""
+        seller_id, marketplace, category = self.names
+        return Scope(seller_id, marketplace, category)
 
+
+@mypyc_attr(acyclic=True)
 class Leaf:
-    """The narrowest scope: one seller, marketplace and category. ``scopes`` are its own and the two wider ones.
+    """The narrowest scope: one seller, marketplace and category. ``scopes`` are its own and the two wider ones;
+    ``size`` is how many shipments are counted by hour and how many by day."""
 
-    ``live`` and ``official`` are the sums of these scopes; ``size`` is how many shipments are counted by hour and how
-    many by day; ``defects`` is how many of each kind of defect lie in the live window.
-    """
-
-    __slots__ = ("base", "defects", "live", "official", "scopes", "size")
+    __slots__ = ("base", "scopes", "size")
 
     def __init__(self, scopes: tuple[ScopeState, ...], base: int) -> None:
         self.scopes = scopes
-        self.live = [scope.live for scope in scopes]
-        self.official = [scope.official for scope in scopes]
         self.base = base
         self.size = 0
-        self.defects: dict[int, int] = {}
 
 
-def counts(sums: Sums) -> Counts:
-    """The sums as people read them."""
-    valid, defects = sums[VALID], sums[DEFECT]
+def counts(totals: Totals) -> Counts:
+    """Sums as people read them."""
+    valid, defects, pending, exempt, ambiguous = totals
     counted = valid + defects
     return Counts(
         counted=counted,
         valid=valid,
         defects=defects,
-        pending=sums[AWAITING],
-        exempt=sums[EXEMPT],
-        ambiguous=sums[AMBIGUOUS],
+        pending=pending,
+        exempt=exempt,
+        ambiguous=ambiguous,
         vtr=rate(valid, counted),
     )
 

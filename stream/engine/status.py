@@ -29,6 +29,7 @@ class Levels:
     def __init__(self, standard: Standard, settings: EngineSettings) -> None:
         self.standard = standard
         threshold = standard.threshold
+        self.threshold = float(threshold)
         warn = max(settings.warn_level, threshold)
         self._min_counted = settings.min_counted
         self._passes_at_threshold = settings.passes_at_threshold

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from mypy_extensions import mypyc_attr
 
-from stream.engine.scope import AMBIGUOUS, DEFECT, Leaf, ScopeState, Sums
+from stream.engine.scope import DEFECT, Leaf, ScopeState
 from stream.events import OrderShipped
 from stream.policy.verdict import Outcome, Verdict
 from stream.span import Span
@@ -118,14 +118,14 @@ class Windows:
         leaf = self._leaves[number] = Leaf(scopes, number << _LEAF_SHIFT)
         self._next_number = number + 1
         for scope in scopes:
-            scope.leaves[leaf] = None
+            scope.leaves += 1
         return leaf
 
     def drop_leaf(self, leaf: Leaf) -> None:
         """Forget a leaf on which nothing is counted."""
         del self._leaves[leaf.base >> _LEAF_SHIFT]
         for scope in leaf.scopes:
-            del scope.leaves[leaf]
+            scope.leaves -= 1
 
     def shipped_in(self, hour: int) -> list[tuple[Leaf | None, int, int]]:
         """The leaves of an hour's shipments, with their kind and number; None for one just dropped.
@@ -153,7 +153,7 @@ class Windows:
 
     def _move(self, counted: Counted, old: int, new: int) -> None:
         leaf, hour, day = counted.leaf, counted.hour, counted.day
-        span, outcomes, graces = self.span, self.kinds.outcomes, self.kinds.graces
+        span, graces = self.span, self.kinds.graces
         if old >= 0 and (grace := graces[old]) is not None and hour + 1 + grace <= span.last_hour:
             old = self.kinds.after_grace(old)
         if new >= 0 and (grace := graces[new]) is not None and hour + 1 + grace <= span.last_hour:
@@ -167,35 +167,38 @@ class Windows:
                 bucket = self._hours[hour] = {}
             _count(bucket, leaf, leaf.base + (day << _KIND_BITS), old, new)
             if hour <= span.last_hour:
-                self._sum(leaf.live, old, new)
-                if old >= 0 and outcomes[old] == DEFECT:
-                    _add(leaf.defects, old, -1)
-                if new >= 0 and outcomes[new] == DEFECT:
-                    _add(leaf.defects, new, 1)
+                if old >= 0:
+                    self._shift_live(leaf, old, -1)
+                if new >= 0:
+                    self._shift_live(leaf, new, 1)
         if day >= span.first_day:
             bucket = self._days.get(day)
             if bucket is None:
                 bucket = self._days[day] = {}
             _count(bucket, leaf, leaf.base, old, new)
             if day <= span.last_day:
-                self._sum(leaf.official, old, new)
+                if old >= 0:
+                    self._shift_official(leaf, old, -1)
+                if new >= 0:
+                    self._shift_official(leaf, new, 1)
 
-    def _sum(self, windows: list[Sums], old: int, new: int) -> None:
-        outcomes, ambiguous = self.kinds.outcomes, self.kinds.ambiguous
-        if old >= 0:
-            outcome = outcomes[old]
-            for sums in windows:
-                sums[outcome] -= 1
-            if old in ambiguous:
-                for sums in windows:
-                    sums[AMBIGUOUS] -= 1
-        if new >= 0:
-            outcome = outcomes[new]
-            for sums in windows:
-                sums[outcome] += 1
-            if new in ambiguous:
-                for sums in windows:
-                    sums[AMBIGUOUS] += 1
+    def _shift_live(self, leaf: Leaf, kind: int, n: int) -> None:
+        """Count ``n`` more shipments in the live window of a leaf's scopes."""
+        outcome = self.kinds.outcomes[kind]
+        ambiguous = n if kind in self.kinds.ambiguous else 0
+        for scope in leaf.scopes:
+            scope.live.add(outcome, n, ambiguous)
+            if outcome == DEFECT:
+                if scope.defects is None:
+                    scope.defects = {}
+                _add(scope.defects, kind, n)
+
+    def _shift_official(self, leaf: Leaf, kind: int, n: int) -> None:
+        """The same in the official window."""
+        outcome = self.kinds.outcomes[kind]
+        ambiguous = n if kind in self.kinds.ambiguous else 0
+        for scope in leaf.scopes:
+            scope.official.add(outcome, n, ambiguous)
 
     # --- Over a restart ----------------------------------------------------------------------------------------------
 
@@ -270,13 +273,10 @@ class Windows:
 
     def _enter_hour(self, bucket: Bucket, sign: int) -> dict[Leaf, None]:
         touched: dict[Leaf, None] = {}
-        outcomes = self.kinds.outcomes
         for slot, n in bucket.items():
-            leaf, kind = self._leaves[slot >> _LEAF_SHIFT], slot & _KIND_MASK
+            leaf = self._leaves[slot >> _LEAF_SHIFT]
             touched[leaf] = None
-            self._shift(leaf.live, kind, sign * n)
-            if outcomes[kind] == DEFECT:
-                _add(leaf.defects, kind, sign * n)
+            self._shift_live(leaf, slot & _KIND_MASK, sign * n)
         return touched
 
     def _enter_day(self, bucket: Bucket, sign: int) -> dict[Leaf, None]:
@@ -284,16 +284,8 @@ class Windows:
         for slot, n in bucket.items():
             leaf = self._leaves[slot >> _LEAF_SHIFT]
             touched[leaf] = None
-            self._shift(leaf.official, slot & _KIND_MASK, sign * n)
+            self._shift_official(leaf, slot & _KIND_MASK, sign * n)
         return touched
-
-    def _shift(self, windows: list[Sums], kind: int, n: int) -> None:
-        outcome = self.kinds.outcomes[kind]
-        for sums in windows:
-            sums[outcome] += n
-        if kind in self.kinds.ambiguous:
-            for sums in windows:
-                sums[AMBIGUOUS] += n
 
     def _forget(self, bucket: Bucket) -> None:
         for slot, n in bucket.items():
@@ -313,15 +305,14 @@ class Windows:
             _add(bucket, slot - kind + defect, n)
             touched[leaf] = None
             if span.first_hour <= hour <= span.last_hour:
-                self._shift(leaf.live, kind, -n)
-                self._shift(leaf.live, defect, n)
-                _add(leaf.defects, defect, n)
+                self._shift_live(leaf, kind, -n)
+                self._shift_live(leaf, defect, n)
             if day >= span.first_day:
                 _add(self._days[day], leaf.base + kind, -n)
                 _add(self._days[day], leaf.base + defect, n)
                 if day <= span.last_day:
-                    self._shift(leaf.official, kind, -n)
-                    self._shift(leaf.official, defect, n)
+                    self._shift_official(leaf, kind, -n)
+                    self._shift_official(leaf, defect, n)
 
 
 def hour_slot(leaf: Leaf, day: int, kind: int) -> int:

@@ -115,9 +115,11 @@ class _Recorder(Player):
 
     def record(self, at: datetime) -> None:
         """Take a sample, in place of an earlier one of the same instant."""
-        for scope, metric in self.engine.take_metrics():
-            if scope == self._scope:
-                self._metric = metric
+        if self._scope in self.engine.take_gone():
+            self._metric = None
+        for taken in self.engine.take_metrics():
+            if taken.scope == self._scope:
+                self._metric = taken
         if self.samples and self.samples[-1].at == at:
             self.samples.pop()
         metric = self._metric

@@ -6,7 +6,7 @@ from typing import cast
 
 from msgspec import Struct, field
 
-from stream.engine.scope import counts, no_sums
+from stream.engine.scope import Sums, counts
 from stream.events import Instant, Money
 from stream.places import canonical_marketplace
 from stream.policy.conditions import Facts
@@ -76,7 +76,7 @@ def defect_report(
     """The report on judged shipments of a seller as of an instant, the one in whose hour they were judged."""
     marketplace = None if selection.marketplace is None else canonical_marketplace(selection.marketplace)
     carrier = None if selection.carrier is None else _carrier(selection.carrier)
-    sums, defects = no_sums(), []
+    sums, defects = Sums(), []
     for each in shipments:
         shipped = each.shipped
         given = _given_carrier(each)
@@ -100,7 +100,7 @@ def defect_report(
         from_=first,
         to=end,
         as_of=as_of,
-        counts=counts(sums),
+        counts=counts(sums.totals()),
         defects=defects,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, get_args
 
 from stream.engine.numbers import use_of
-from stream.engine.scope import AMBIGUOUS, AWAITING, DEFECT, EXEMPT, VALID, Sums, no_sums
+from stream.engine.scope import AWAITING, DEFECT, EXEMPT, VALID, Sums, Totals
 from stream.events import OrderShipped
 from stream.explain.numbers import Numbers
 from stream.explain.standing import Standing, standing_of
@@ -16,7 +16,7 @@ from stream.span import Span, keep_until
 Window = Literal["live", "official"]
 WINDOWS: tuple[Window, ...] = get_args(Window)
 
-_SUMS = {"valid": VALID, "defect": DEFECT, "pending": AWAITING, "exempt": EXEMPT}
+_OUTCOMES = {"valid": VALID, "defect": DEFECT, "pending": AWAITING, "exempt": EXEMPT}
 
 
 class Judged(NamedTuple):
@@ -58,17 +58,16 @@ def _windows(span: Span, shipped: OrderShipped) -> tuple[Window, ...]:
 
 def add(sums: Sums, standing: Standing) -> None:
     """Count a shipment of this standing, as the engine does."""
-    sums[_SUMS[standing.outcome]] += 1
-    if standing.ambiguous and standing.outcome in ("valid", "defect"):
-        sums[AMBIGUOUS] += 1
+    is_ambiguous = standing.ambiguous and standing.outcome in ("valid", "defect")
+    sums.add(_OUTCOMES[standing.outcome], 1, int(is_ambiguous))
 
 
-def scope_sums(shipments: Iterable[Judged]) -> dict[tuple[Scope, Window], Sums]:
+def scope_sums(shipments: Iterable[Judged]) -> dict[tuple[Scope, Window], Totals]:
     """The sums of every scope with shipments, over each window: what an engine with these shipments has."""
     found: dict[tuple[Scope, Window], Sums] = {}
     for each in shipments:
         seller_id, marketplace, category = each.shipped.seller_id, each.shipped.marketplace, each.shipped.category
         for scope in (Scope(seller_id), Scope(seller_id, marketplace), Scope(seller_id, marketplace, category)):
             for window in each.windows:
-                add(found.setdefault((scope, window), no_sums()), each.standing)
-    return found
+                add(found.setdefault((scope, window), Sums()), each.standing)
+    return {key: sums.totals() for key, sums in found.items()}

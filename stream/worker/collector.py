@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from prometheus_client.registry import Collector
 
-from stream.engine.scope import DEFECT, VALID, ScopeState
+from stream.engine.scope import ScopeState
 from stream.events import RejectionCode
 from stream.monitoring import metrics
 from stream.monitoring.metrics import Family, distribution, family
@@ -126,8 +126,8 @@ class WorkerCollector(Collector):
         rated = []
         for state in states:
             scopes[*partition, _level(state.scope), state.status] += 1
-            valid = state.live[VALID]
-            counted = valid + state.live[DEFECT]
+            valid = state.live.valid
+            counted = valid + state.live.defects
             if state.scope.marketplace is None and counted:
                 status = state.status
                 allowance = state.levels.allowance(status, valid, counted) if self._sellers else 0

@@ -139,7 +139,7 @@ class Partition:
         # What was left over goes with the next steps. What changes meanwhile waits for an interval from its last.
         if self.engine.has_due_metrics or monotonic - self._metrics_at >= self._metrics_interval:
             most = MOST_METRICS if now - watermark < HISTORY else max(LEAST_METRICS, records // RECORDS_PER_METRIC)
-            outgoing.metrics = [metric for _, metric in self.engine.take_metrics(most) if metric is not None]
+            outgoing.metrics = self.engine.take_metrics(most)
             if outgoing.metrics:
                 self._metrics_at = monotonic
 

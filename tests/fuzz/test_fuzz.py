@@ -130,7 +130,7 @@ def test_a_restored_engine_that_counts_otherwise_is_noticed() -> None:
     harness.check_restored()
     harness.check_recounted()
     for state in harness.engine._scopes.states():
-        state.live[0] += 1
+        state.live.valid += 1
     with pytest.raises(BrokenError, match="when restored"):
         harness.check_restored()
     with pytest.raises(BrokenError, match="counted anew"):

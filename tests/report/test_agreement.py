@@ -9,6 +9,7 @@ from unittest.mock import patch
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from stream.engine.scope import Totals
 from stream.explain.standing import REASONS
 from stream.policy import RulesPolicy
 from stream.records import Counts, Metric, OfficialCounts, Scope
@@ -71,11 +72,11 @@ def is_whole(report: DefectReport, metric: Metric) -> None:
 
 def are_the_sums(shipments: Sequence[Judged], metrics: Sequence[Metric]) -> None:
     """What the engine has of every scope that has anything, and of no other."""
-    expected: dict[tuple[Scope, Window], list[int]] = {}
+    expected: dict[tuple[Scope, Window], Totals] = {}
     for metric in metrics:
         both: tuple[Counts | OfficialCounts, ...] = (metric.live, metric.official)
         for window, counts in zip(WINDOWS, both, strict=True):
-            sums = [counts.valid, counts.defects, counts.pending, counts.exempt, counts.ambiguous]
+            sums = counts.valid, counts.defects, counts.pending, counts.exempt, counts.ambiguous
             if any(sums):
                 expected[metric.scope, window] = sums
     assert scope_sums(shipments) == expected

@@ -29,7 +29,7 @@ def a_report(*defects: Defect) -> DefectReport:
         from_=AT,
         to=AT,
         as_of=AT,
-        counts=counts([0, len(defects), 0, 0, 0]),
+        counts=counts((0, len(defects), 0, 0, 0)),
         defects=list(defects),
     )
 

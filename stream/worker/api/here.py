@@ -14,7 +14,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from faust.assignor.partition_assignor import PartitionAssignor
 
 from stream.engine import Engine
-from stream.engine.scope import ScopeState, Sums
+from stream.engine.scope import ScopeState, Totals
 from stream.policy import RulesPolicy
 from stream.records import Metric, Scope
 from stream.report import DefectReport, Selection, Window, defect_report
@@ -41,7 +41,7 @@ TRIES = 5
 """How often a seller's shipments are read anew because some came while they were being read."""
 
 T = TypeVar("T")
-ScopeSums = dict[tuple[Scope, Window], Sums]
+ScopeSums = dict[tuple[Scope, Window], Totals]
 """Those of every scope and window that have any shipment."""
 
 
@@ -223,10 +223,11 @@ def _states_of(engine: Engine, seller_id: str) -> list[ScopeState]:
 def _sums_of(states: Sequence[ScopeState]) -> ScopeSums:
     found: ScopeSums = {}
     for state in states:
-        if any(state.live):
-            found[state.scope, "live"] = list(state.live)
-        if any(state.official):
-            found[state.scope, "official"] = list(state.official)
+        live, official = state.live.totals(), state.official.totals()
+        if any(live):
+            found[state.scope, "live"] = live
+        if any(official):
+            found[state.scope, "official"] = official
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from msgspec import UNSET
 
-from stream.engine.scope import DEFECT, VALID, ScopeState
+from stream.engine.scope import ScopeState
 from stream.places import canonical_marketplace
 from stream.records import InvalidRecordError, Metric, Scope, Status, decode_key, encode_key
 from stream.subscribe import ScopeWidth
@@ -47,8 +47,8 @@ class Wanted:
 
     def has_state(self, state: ScopeState) -> bool:
         """The same of an engine's scope."""
-        valid = state.live[VALID]
-        return self.has(state.scope, state.status, valid, valid + state.live[DEFECT])
+        valid = state.live.valid
+        return self.has(state.scope, state.status, valid, valid + state.live.defects)
 
     def has_metric(self, metric: Metric) -> bool:
         """The same of a metric."""
