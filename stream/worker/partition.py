@@ -22,14 +22,15 @@ SLICE = 1_000
 are decoded until they are stored; a whole step's would not."""
 
 MOST_METRICS = 20_000
-"""Metrics of one step. To make and send one takes some 10 us, and meanwhile nothing else of the worker can go on."""
+"""Metrics of one step. To make and send one takes some 5 us, and meanwhile nothing else of the worker can go on."""
 
 HISTORY = timedelta(days=1)
 """What is older than this is a backlog or a history: what its metrics say will have changed when somebody reads it."""
 
-RECORDS_PER_METRIC = 10
-LEAST_METRICS = 1_000
-"""Of a history, metrics of a step: far fewer than records, or where sellers are many most time would go into them."""
+RECORDS_PER_METRIC = 50
+LEAST_METRICS = 100
+"""Of a history, metrics of a step: far fewer than records, or where sellers are many, and so each record changes scopes
+of its own, much of the time would go into them."""
 
 
 class Partition:

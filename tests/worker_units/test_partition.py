@@ -310,7 +310,7 @@ def test_most_of_a_history_goes_into_events_and_not_into_metrics(
     """However many sellers it has. At its end all is said."""
     monkeypatch.setattr("stream.worker.partition.LEAST_METRICS", 1)
     worker.process(upload(99, NOW - HISTORY), topic=UPLOADED)
-    orders = [order(number, NOW - HISTORY, category=f"C{number}") for number in range(12)]
+    orders = [order(number, NOW - HISTORY, category=f"C{number}") for number in range(2 * RECORDS_PER_METRIC)]
     outgoing = worker.process(*orders)
     assert len(outgoing.metrics) == len(orders) // RECORDS_PER_METRIC
     said = metrics(outgoing) | metrics(worker.all_at_end().idle())
