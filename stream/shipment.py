@@ -72,7 +72,7 @@ class Shipment:
         self.counted: Counted | None = None
         self.rules: Rules | None = None
         self.key: bytes | None = None
-        self.packed: msgspec.Raw | None = None
+        self.packed: bytes | None = None
 
     def merge(self, event: Event) -> bool:
         """Take what the event says that is news. Returns whether anything changed."""

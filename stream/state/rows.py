@@ -2,27 +2,35 @@
 
 key:   2 bytes length of the seller id, the seller id, the shipment id (UTF-8): a seller's shipments are neighbours,
        and no character need be forbidden to separate the two.
-value: 1 byte version of this form, 4 bytes hour until which the shipment is kept, then the facts as MessagePack
-       arrays. The hour stands in front so that finding what to forget decodes nothing.
+value: 1 byte version of this form, 4 bytes hour until which the shipment is kept, 2 bytes length of what many shipments
+       have alike, that (nothing before the shipment is known to be shipped), then the facts, both as MessagePack arrays
+       (:mod:`stream.state.facts`). The hour stands in front so that finding what to forget decodes nothing, and what
+       many have alike has its place so that a store can keep it once.
 """
 
+from binascii import unhexlify
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
 import msgspec
+import msgspec.structs
 
 from stream.events import Money, OrderShipped, TrackingScanned, TrackingUploaded
-from stream.shipment import Shipment, ShipmentId, scan_fact, shipped_fact, tracking_fact
-from stream.state.facts import Facts, ScanFact, ShippedFact, TrackingFact
+from stream.shipment import Fact, Shipment, ShipmentId
+from stream.state.facts import Common, Facts, ScanFact, ShippedFact, TrackingFact
+from stream.state.form_2 import FORM_2, unpack_form_2
 
-FORM: Final = b"\x02"
-_FACTS: Final = 5
+FORM: Final = b"\x03"
+_COMMON: Final = 5
+"""Where the length of what many have alike begins, behind the form and the hour."""
+_COMMON_LENGTH: Final = 2
 
 WATERMARK_KEY: Final = b"\x00\x00watermark"
 """The row that keeps the hour the partition has reached. No shipment's key begins like it: no seller id is empty."""
 
-_WATERMARK_PREFIX: Final = FORM + b"\xff\xff\xff\xff"
+_NEVER: Final = b"\xff\xff\xff\xff"
+_WATERMARK_PREFIX: Final = FORM + _NEVER
 """In the form of a shipment's row that is never forgotten, so that a sweep need not tell it apart."""
 
 
@@ -30,21 +38,59 @@ class CorruptShipmentError(Exception):
     """A stored row is not in the form this version writes. Never skipped: the state behind it would be wrong."""
 
 
-_Raw: Final = msgspec.Raw
+# Compiled code has its own module's names at hand, and looks up those of others each time.
+_Money: Final = Money
+_Decimal: Final = Decimal
+_Shipped: Final = OrderShipped
+_Uploaded: Final = TrackingUploaded
+_unhexlify: Final = unhexlify
+_lower: Final = str.lower
+_astuple: Final = msgspec.structs.astuple
+"""A fifth of what it costs to ask for the fields one by one. They come in the order of their declaration."""
 _encode: Final = msgspec.msgpack.Encoder().encode
+_decode_common: Final = msgspec.msgpack.Decoder(Common).decode
 _decode_facts: Final = msgspec.msgpack.Decoder(Facts).decode
+
+_THREE: Final = b"\x93"
+"""The beginning of the array of the three facts: each is packed for itself."""
+_NIL: Final = b"\xc0"
+_NO_MORE: Final = _NIL + _NIL
+_NOT_SHIPPED: Final = bytes(_COMMON_LENGTH) + _THREE + _NIL
+
+_UUID_LENGTH: Final = 36
+_UUID_BYTES: Final = 17
+"""A zero byte goes before the sixteen: the same digits without dashes are sixteen bytes."""
+_HEX_STEP: Final = 8
+_SHORTEST_HEX: Final = 16
+"""Ids of random digits have 16, 24, 32, 40 or 64 of them; to try what cannot be one would cost more than it saves."""
+
+_LENGTHS: Final = [length.to_bytes(2, "big") for length in range(256)]
+_MOST_HEADS: Final = 4096
+_heads: Final[dict[int, bytes]] = {}
+"""Form and hour by hour: many rows of a time have the same."""
+
+_MOST_COMMONS: Final = 8192
+_commons: Final[dict[bytes, Common]] = {}
+"""What was decoded lately of what many have alike: shipments of a seller differ little, and look up what is the same
+faster than they decode it."""
 
 
 def shipment_key(shipment_id: ShipmentId) -> bytes:
     """The key of a shipment's row."""
     seller = shipment_id[0].encode()
-    return len(seller).to_bytes(2, "big") + seller + shipment_id[1].encode()
+    return _length(seller) + seller + shipment_id[1].encode()
+
+
+def _length(field: bytes) -> bytes:
+    length = len(field)
+    return _LENGTHS[length] if length < 256 else length.to_bytes(2, "big")
 
 
 def split_key(key: bytes) -> ShipmentId:
     """Seller id and shipment id of a key. Raises :class:`CorruptShipmentError`."""
-    end = 2 + int.from_bytes(key[:2], "big")
-    if not 2 < end < len(key):
+    length = len(key)
+    end = 2 + (key[0] << 8 | key[1]) if length > 2 else 0
+    if not 2 < end < length:
         raise CorruptShipmentError(f"key {key!r:.80}")
     try:
         return key[2:end].decode(), key[end:].decode()
@@ -52,20 +98,130 @@ def split_key(key: bytes) -> ShipmentId:
         raise CorruptShipmentError(f"key {key!r:.80}: {error}") from error
 
 
+# --- To bytes --------------------------------------------------------------------------------------------------------
+
+
 def pack(keep_until: int, shipment: Shipment) -> bytes:
     """The value of a shipment's row; ``keep_until`` is the hour since 1970 UTC in which it may be forgotten."""
+    head = _heads.get(keep_until)
+    if head is None:
+        if len(_heads) >= _MOST_HEADS:
+            _heads.clear()
+        head = _heads[keep_until] = FORM + keep_until.to_bytes(4, "big")
     shipped, tracking = shipment.shipped, shipment.tracking
     packed = shipment.packed
-    if packed is None and shipped is not None:
+    if packed is None:
         # It stays the same while tracking and scans come.
-        packed = shipment.packed = _Raw(_encode(shipped_fact(shipped)))
-    facts = (
-        packed,
-        None if tracking is None else tracking_fact(tracking),
-        [scan_fact(scan) for scan in shipment.scans],
-        shipment.entries,
+        packed = shipment.packed = _NOT_SHIPPED if shipped is None else _pack_shipped(shipped)
+    scans, entries = shipment.scans, shipment.entries
+    if tracking is None and not scans and not entries:
+        return head + packed + _NO_MORE
+    carrier = None if shipped is None else shipped.carrier
+    tracked = _NIL if tracking is None else _encode(_tracking_fact(tracking, carrier))
+    if not scans and not entries:
+        return head + packed + tracked + _NIL
+    number = None if tracking is None else tracking.tracking_number
+    return head + packed + tracked + _encode(([_scan_fact(scan, carrier, number) for scan in scans], entries))
+
+
+def _pack_shipped(event: OrderShipped) -> bytes:
+    order_id: str
+    shipment_id: str
+    fulfilled_by: str
+    (
+        event_id,
+        event_time,
+        _seller_id,
+        order_id,
+        marketplace,
+        shipped_at,
+        shipment_id,
+        category,
+        fulfilled_by,
+        carrier,
+        ship_method,
+        value,
+        ship_from,
+        ship_to,
+        promised,
+    ) = _astuple(event)
+    amount = currency = None
+    if value is not None:
+        amount, currency = str(value.amount), value.currency
+    common = _encode(
+        (marketplace, category, fulfilled_by == "marketplace", carrier, ship_method, currency, ship_from, ship_to)
     )
-    return FORM + keep_until.to_bytes(4, "big") + _encode(facts)
+    fact = _encode(
+        (
+            event_time,
+            _packed_id(event_id),
+            len(order_id) if shipment_id.startswith(order_id) else order_id,
+            amount,
+            None if shipped_at == event_time else shipped_at,
+            True if promised == shipped_at else promised,
+        )
+    )
+    return _length(common) + common + _THREE + fact
+
+
+def _tracking_fact(event: TrackingUploaded, shipped_with: str | None) -> Fact:
+    carrier: str | None
+    event_id, event_time, _seller_id, number, _order_id, _shipment_id, carrier, uploaded_at = _astuple(event)
+    return (
+        event_time,
+        _packed_id(event_id),
+        True if carrier is not None and carrier == shipped_with else carrier,
+        number,
+        True if uploaded_at == event_time else uploaded_at,
+    )
+
+
+def _scan_fact(event: TrackingScanned, shipped_with: str | None, known_number: str | None) -> Fact:
+    (
+        event_id,
+        event_time,
+        _seller_id,
+        milestone,
+        _order_id,
+        _shipment_id,
+        number,
+        carrier,
+        scanned_at,
+    ) = _astuple(event)
+    return (
+        event_time,
+        _packed_id(event_id),
+        milestone,
+        True if carrier is not None and carrier == shipped_with else carrier,
+        True if number is not None and number == known_number else number,
+        True if scanned_at == event_time else scanned_at,
+    )
+
+
+def _packed_id(event_id: str) -> object:
+    """Half as long, where it is lower-case hexadecimal digits or a UUID; see :func:`_unpacked_id`."""
+    length = len(event_id)
+    if length == _UUID_LENGTH:
+        packed = _packed_uuid(event_id)
+        return event_id if packed is None else packed
+    if length < _SHORTEST_HEX or length % _HEX_STEP != 0:
+        return event_id
+    try:
+        digits = _unhexlify(event_id)
+    except ValueError:
+        return event_id
+    return digits if _lower(event_id) == event_id else event_id
+
+
+def _packed_uuid(event_id: str) -> bytes | None:
+    try:
+        packed = b"\0" + _unhexlify(event_id.replace("-", ""))
+    except ValueError:
+        return None
+    return packed if _unpacked_id(packed) == event_id else None
+
+
+# --- From bytes ------------------------------------------------------------------------------------------------------
 
 
 def unpack(shipment_id: ShipmentId, value: bytes) -> Shipment:
@@ -77,93 +233,155 @@ def unpack(shipment_id: ShipmentId, value: bytes) -> Shipment:
 
 def unpack_into(shipment: Shipment, shipment_id: ShipmentId, value: bytes) -> None:
     """Let a new shipment be that of a row. Raises :class:`CorruptShipmentError`."""
-    if value[:1] != FORM:
-        raise CorruptShipmentError(f"unknown form {value[:1]!r}")
+    form = value[:1]
     try:
-        facts = _decode_facts(value[_FACTS:])
-        shipped = None if facts.shipped is None else _order_shipped(shipment_id, facts.shipped)
+        if form == FORM:
+            _unpack_facts(shipment, shipment_id, value)
+        elif form == FORM_2:
+            unpack_form_2(shipment, shipment_id, value[_COMMON:])
+        else:
+            raise CorruptShipmentError(f"unknown form {form!r}")
     except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError) as error:
         raise CorruptShipmentError(str(error)) from error
-    tracking = None if facts.tracking is None else _tracking_uploaded(shipment_id, facts.tracking)
-    scans = tuple([_tracking_scanned(shipment_id, scan) for scan in facts.scans])
-    times = [fact.event_time for fact in (facts.shipped, facts.tracking, *facts.scans) if fact is not None]
-    if not times:
+    shipped, tracking = shipment.shipped, shipment.tracking
+    latest = None if shipped is None else shipped.event_time
+    if tracking is not None and (latest is None or tracking.event_time > latest):
+        latest = tracking.event_time
+    for scan in shipment.scans:
+        if latest is None or scan.event_time > latest:
+            latest = scan.event_time
+    if latest is None:
         raise CorruptShipmentError("a shipment without facts")
-    shipment.shipped, shipment.tracking, shipment.scans, shipment.entries = shipped, tracking, scans, facts.entries
-    shipment.latest = max(times)
+    shipment.latest = latest
+
+
+def _unpack_facts(shipment: Shipment, shipment_id: ShipmentId, value: bytes) -> None:
+    end = common_end(value)
+    shipped, tracking, more = _decode_facts(value[end:])
+    carrier: str | None = None
+    if shipped is not None:
+        known = value[_COMMON:end]
+        common = _commons.get(known)
+        if common is None:
+            common = _decode_common(known[_COMMON_LENGTH:])
+            if len(_commons) >= _MOST_COMMONS:
+                _commons.clear()
+            _commons[known] = common
+        carrier = common[3]
+        shipment.shipped = _order_shipped(shipment_id, common, shipped)
+    if tracking is not None:
+        shipment.tracking = _tracking_uploaded(shipment_id, tracking, carrier)
+    if more is not None:
+        scans, shipment.entries = more
+        number = None if tracking is None else tracking[3]
+        shipment.scans = tuple([_tracking_scanned(shipment_id, scan, carrier, number) for scan in scans])
+
+
+def _order_shipped(shipment_id: ShipmentId, common: Common, fact: ShippedFact) -> OrderShipped:
+    seller_id, own_id = shipment_id
+    marketplace, category, by_marketplace, carrier, ship_method, currency, ship_from, ship_to = common
+    event_time, event_id, order, amount, at, promised = fact
+    shipped_at = event_time if at is None else at
+    return _Shipped(
+        event_id=_unpacked_id(event_id),
+        event_time=event_time,
+        seller_id=seller_id,
+        order_id=order if isinstance(order, str) else own_id[:order],
+        marketplace=marketplace,
+        shipped_at=shipped_at,
+        shipment_id=own_id,
+        category=category,
+        fulfilled_by="marketplace" if by_marketplace else "merchant",
+        carrier=carrier,
+        ship_method=ship_method,
+        order_value=None if amount is None else _Money(_Decimal(amount), currency or ""),
+        ship_from=ship_from,
+        ship_to=ship_to,
+        promised_delivery_by=shipped_at if isinstance(promised, bool) else promised,
+    )
+
+
+def _tracking_uploaded(shipment_id: ShipmentId, fact: TrackingFact, shipped_with: str | None) -> TrackingUploaded:
+    seller_id, own_id = shipment_id
+    event_time, event_id, carrier, number, uploaded_at = fact
+    return _Uploaded(
+        event_id=_unpacked_id(event_id),
+        event_time=event_time,
+        seller_id=seller_id,
+        tracking_number=number,
+        shipment_id=own_id,
+        carrier=shipped_with if isinstance(carrier, bool) else carrier,
+        uploaded_at=event_time if isinstance(uploaded_at, bool) else uploaded_at,
+    )
+
+
+def _tracking_scanned(
+    shipment_id: ShipmentId, fact: ScanFact, shipped_with: str | None, known_number: str | None
+) -> TrackingScanned:
+    seller_id, own_id = shipment_id
+    event_time, event_id, milestone, carrier, number, scanned_at = fact
+    return TrackingScanned(
+        event_id=_unpacked_id(event_id),
+        event_time=event_time,
+        seller_id=seller_id,
+        milestone=milestone,
+        shipment_id=own_id,
+        tracking_number=known_number if isinstance(number, bool) else number,
+        carrier=shipped_with if isinstance(carrier, bool) else carrier,
+        scanned_at=event_time if isinstance(scanned_at, bool) else scanned_at,
+    )
+
+
+def _unpacked_id(packed: object) -> str:
+    if isinstance(packed, str):
+        return packed
+    if not isinstance(packed, bytes):
+        raise CorruptShipmentError(f"an event's id is {packed!r:.80}")
+    if len(packed) != _UUID_BYTES:
+        return packed.hex()
+    digits = packed[1:].hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+# --- Without decoding ------------------------------------------------------------------------------------------------
+
+
+def common_end(value: bytes) -> int:
+    """Where what many have alike ends in a value of this form, whose facts begin there. Raises
+    :class:`CorruptShipmentError`."""
+    length = len(value)
+    end = _COMMON + _COMMON_LENGTH
+    if length > end:
+        end += value[_COMMON] << 8 | value[_COMMON + 1]
+    if end >= length:
+        raise CorruptShipmentError(f"{length} bytes, of which {end} are before the facts")
+    return end
 
 
 def check(key: bytes, value: bytes | None) -> None:
-    """Raises :class:`CorruptShipmentError` for what is no row of this form; half the work of :func:`unpack`."""
+    """Raises :class:`CorruptShipmentError` for what does not look like a row of a known form. What the facts say is
+    seen when they are unpacked."""
     if key == WATERMARK_KEY:
         if value is not None:
             unpack_watermark(value)
         return
     split_key(key)
-    if value is None:
+    if value is None or value[:1] == FORM_2:
         return
     if value[:1] != FORM:
         raise CorruptShipmentError(f"unknown form {value[:1]!r}")
-    try:
-        _decode_facts(value[_FACTS:])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CorruptShipmentError(str(error)) from error
-
-
-def _order_shipped(shipment_id: ShipmentId, fact: ShippedFact) -> OrderShipped:
-    return OrderShipped(
-        event_id=fact.event_id,
-        event_time=fact.event_time,
-        seller_id=shipment_id[0],
-        order_id=fact.order_id,
-        marketplace=fact.marketplace,
-        shipped_at=fact.shipped_at,
-        shipment_id=shipment_id[1],
-        category=fact.category,
-        fulfilled_by="marketplace" if fact.by_marketplace else "merchant",
-        carrier=fact.carrier,
-        ship_method=fact.ship_method,
-        order_value=None if fact.amount is None else Money(Decimal(fact.amount), fact.currency or ""),
-        ship_from=fact.ship_from,
-        ship_to=fact.ship_to,
-        promised_delivery_by=fact.promised_delivery_by,
-    )
-
-
-def _tracking_uploaded(shipment_id: ShipmentId, fact: TrackingFact) -> TrackingUploaded:
-    return TrackingUploaded(
-        event_id=fact.event_id,
-        event_time=fact.event_time,
-        seller_id=shipment_id[0],
-        tracking_number=fact.tracking_number,
-        shipment_id=shipment_id[1],
-        carrier=fact.carrier,
-        uploaded_at=fact.uploaded_at,
-    )
-
-
-def _tracking_scanned(shipment_id: ShipmentId, fact: ScanFact) -> TrackingScanned:
-    return TrackingScanned(
-        event_id=fact.event_id,
-        event_time=fact.event_time,
-        seller_id=shipment_id[0],
-        milestone=fact.milestone,
-        shipment_id=shipment_id[1],
-        tracking_number=fact.tracking_number,
-        carrier=fact.carrier,
-        scanned_at=fact.scanned_at,
-    )
+    common_end(value)
 
 
 def kept_until(value: bytes) -> int:
     """The hour since 1970 UTC in which the shipment may be forgotten."""
-    return int.from_bytes(value[1:_FACTS], "big")
+    return int.from_bytes(value[1:_COMMON], "big")
 
 
 def forgettable(rows: Iterable[tuple[bytes, bytes]], hour: int) -> list[bytes]:
     """The keys of the rows that may be forgotten in ``hour``."""
     now = hour.to_bytes(4, "big")  # big-endian bytes compare as the numbers do
-    return [key for key, value in rows if value[1:_FACTS] <= now]
+    return [key for key, value in rows if value[1:_COMMON] <= now]
 
 
 def pack_watermark(hour: int) -> bytes:
@@ -173,6 +391,6 @@ def pack_watermark(hour: int) -> bytes:
 
 def unpack_watermark(value: bytes) -> int:
     """The hour since 1970 UTC that the partition has reached. Raises :class:`CorruptShipmentError`."""
-    if len(value) != len(_WATERMARK_PREFIX) + 4 or not value.startswith(_WATERMARK_PREFIX):
+    if len(value) != len(_WATERMARK_PREFIX) + 4 or value[:1] not in (FORM, FORM_2) or value[1:_COMMON] != _NEVER:
         raise CorruptShipmentError(f"watermark {value!r:.80}")
     return int.from_bytes(value[-4:], "big")
