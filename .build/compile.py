@@ -29,6 +29,8 @@ COMPILED = (
     "stream/engine/status.py",
     "stream/engine/window.py",
     "stream/policy/judge.py",
+    "stream/state/memory.py",
+    "stream/state/pages.py",
     "stream/state/rows.py",
     "stream/state/shipments.py",
     "stream/tracking/check_digits.py",

@@ -117,7 +117,8 @@ def test_shares_go_round_and_meet_every_row(store: Store, count: int, shares: in
 
 def test_a_share_is_small(store: Store) -> None:
     persisted(store, rows(1000))
-    assert max(len(store.next_share(10)) for _ in range(30)) <= 101
+    page = 20  # a store may give whole pages
+    assert max(len(store.next_share(10)) for _ in range(30)) <= 101 + page
 
 
 def test_shares_follow_what_changes(store: Store) -> None:

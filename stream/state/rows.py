@@ -2,10 +2,10 @@
 
 key:   2 bytes length of the seller id, the seller id, the shipment id (UTF-8): a seller's shipments are neighbours,
        and no character need be forbidden to separate the two.
-value: 1 byte version of this form, 4 bytes hour until which the shipment is kept, 2 bytes length of what many shipments
-       have alike, that (nothing before the shipment is known to be shipped), then the facts, both as MessagePack arrays
-       (:mod:`stream.state.facts`). The hour stands in front so that finding what to forget decodes nothing, and what
-       many have alike has its place so that a store can keep it once.
+value: 1 byte version of this form, 2 bytes length of what many shipments have alike, that (nothing before the shipment
+       is known to be shipped), the facts, both as MessagePack arrays (:mod:`stream.state.facts`), 4 bytes hour until
+       which the shipment is kept. What many have alike is in front, so that a store can keep it once; the hour has its
+       place so that finding what to forget decodes nothing.
 """
 
 from binascii import unhexlify
@@ -22,15 +22,16 @@ from stream.state.facts import Common, Facts, ScanFact, ShippedFact, TrackingFac
 from stream.state.form_2 import FORM_2, unpack_form_2
 
 FORM: Final = b"\x03"
-_COMMON: Final = 5
-"""Where the length of what many have alike begins, behind the form and the hour."""
-_COMMON_LENGTH: Final = 2
+_FORM: Final = 3
+_COMMON: Final = 3
+"""Where what many have alike begins, behind the form and its length."""
+_HOUR: Final = 4
 
 WATERMARK_KEY: Final = b"\x00\x00watermark"
 """The row that keeps the hour the partition has reached. No shipment's key begins like it: no seller id is empty."""
 
 _NEVER: Final = b"\xff\xff\xff\xff"
-_WATERMARK_PREFIX: Final = FORM + _NEVER
+_WATERMARK_FORM: Final = FORM + bytes(2)
 """In the form of a shipment's row that is never forgotten, so that a sweep need not tell it apart."""
 
 
@@ -55,7 +56,7 @@ _THREE: Final = b"\x93"
 """The beginning of the array of the three facts: each is packed for itself."""
 _NIL: Final = b"\xc0"
 _NO_MORE: Final = _NIL + _NIL
-_NOT_SHIPPED: Final = bytes(_COMMON_LENGTH) + _THREE + _NIL
+_NOT_SHIPPED: Final = FORM + bytes(2) + _THREE + _NIL
 
 _UUID_LENGTH: Final = 36
 _UUID_BYTES: Final = 17
@@ -65,9 +66,9 @@ _SHORTEST_HEX: Final = 16
 """Ids of random digits have 16, 24, 32, 40 or 64 of them; to try what cannot be one would cost more than it saves."""
 
 _LENGTHS: Final = [length.to_bytes(2, "big") for length in range(256)]
-_MOST_HEADS: Final = 4096
-_heads: Final[dict[int, bytes]] = {}
-"""Form and hour by hour: many rows of a time have the same."""
+_MOST_HOURS: Final = 4096
+_hours: Final[dict[int, bytes]] = {}
+"""Hours as bytes: many rows of a time have the same."""
 
 _MOST_COMMONS: Final = 8192
 _commons: Final[dict[bytes, Common]] = {}
@@ -103,11 +104,11 @@ def split_key(key: bytes) -> ShipmentId:
 
 def pack(keep_until: int, shipment: Shipment) -> bytes:
     """The value of a shipment's row; ``keep_until`` is the hour since 1970 UTC in which it may be forgotten."""
-    head = _heads.get(keep_until)
-    if head is None:
-        if len(_heads) >= _MOST_HEADS:
-            _heads.clear()
-        head = _heads[keep_until] = FORM + keep_until.to_bytes(4, "big")
+    hour = _hours.get(keep_until)
+    if hour is None:
+        if len(_hours) >= _MOST_HOURS:
+            _hours.clear()
+        hour = _hours[keep_until] = keep_until.to_bytes(_HOUR, "big")
     shipped, tracking = shipment.shipped, shipment.tracking
     packed = shipment.packed
     if packed is None:
@@ -115,13 +116,14 @@ def pack(keep_until: int, shipment: Shipment) -> bytes:
         packed = shipment.packed = _NOT_SHIPPED if shipped is None else _pack_shipped(shipped)
     scans, entries = shipment.scans, shipment.entries
     if tracking is None and not scans and not entries:
-        return head + packed + _NO_MORE
+        return packed + _NO_MORE + hour
     carrier = None if shipped is None else shipped.carrier
     tracked = _NIL if tracking is None else _encode(_tracking_fact(tracking, carrier))
     if not scans and not entries:
-        return head + packed + tracked + _NIL
+        return packed + tracked + _NIL + hour
     number = None if tracking is None else tracking.tracking_number
-    return head + packed + tracked + _encode(([_scan_fact(scan, carrier, number) for scan in scans], entries))
+    more = _encode(([_scan_fact(scan, carrier, number) for scan in scans], entries))
+    return packed + tracked + more + hour
 
 
 def _pack_shipped(event: OrderShipped) -> bytes:
@@ -161,7 +163,7 @@ def _pack_shipped(event: OrderShipped) -> bytes:
             True if promised == shipped_at else promised,
         )
     )
-    return _length(common) + common + _THREE + fact
+    return FORM + _length(common) + common + _THREE + fact
 
 
 def _tracking_fact(event: TrackingUploaded, shipped_with: str | None) -> Fact:
@@ -238,7 +240,7 @@ def unpack_into(shipment: Shipment, shipment_id: ShipmentId, value: bytes) -> No
         if form == FORM:
             _unpack_facts(shipment, shipment_id, value)
         elif form == FORM_2:
-            unpack_form_2(shipment, shipment_id, value[_COMMON:])
+            unpack_form_2(shipment, shipment_id, value[1 + _HOUR :])
         else:
             raise CorruptShipmentError(f"unknown form {form!r}")
     except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError) as error:
@@ -256,14 +258,14 @@ def unpack_into(shipment: Shipment, shipment_id: ShipmentId, value: bytes) -> No
 
 
 def _unpack_facts(shipment: Shipment, shipment_id: ShipmentId, value: bytes) -> None:
-    end = common_end(value)
-    shipped, tracking, more = _decode_facts(value[end:])
+    end = _facts_start(value)
+    shipped, tracking, more = _decode_facts(value[end : len(value) - _HOUR])
     carrier: str | None = None
     if shipped is not None:
-        known = value[_COMMON:end]
+        known = value[:end]
         common = _commons.get(known)
         if common is None:
-            common = _decode_common(known[_COMMON_LENGTH:])
+            common = _decode_common(known[_COMMON:])
             if len(_commons) >= _MOST_COMMONS:
                 _commons.clear()
             _commons[known] = common
@@ -347,15 +349,13 @@ def _unpacked_id(packed: object) -> str:
 
 
 def common_end(value: bytes) -> int:
-    """Where what many have alike ends in a value of this form, whose facts begin there. Raises
-    :class:`CorruptShipmentError`."""
+    """Where what many have alike ends, from the beginning of the value on, and the facts begin; 0 where the value is
+    not in this form."""
     length = len(value)
-    end = _COMMON + _COMMON_LENGTH
-    if length > end:
-        end += value[_COMMON] << 8 | value[_COMMON + 1]
-    if end >= length:
-        raise CorruptShipmentError(f"{length} bytes, of which {end} are before the facts")
-    return end
+    if length <= _COMMON + _HOUR or value[0] != _FORM:
+        return 0
+    end = _COMMON + (value[1] << 8 | value[2])
+    return end if end + _HOUR < length else 0
 
 
 def check(key: bytes, value: bytes | None) -> None:
@@ -370,27 +370,40 @@ def check(key: bytes, value: bytes | None) -> None:
         return
     if value[:1] != FORM:
         raise CorruptShipmentError(f"unknown form {value[:1]!r}")
-    common_end(value)
+    _facts_start(value)
+
+
+def _facts_start(value: bytes) -> int:
+    end = common_end(value)
+    if end == 0:
+        raise CorruptShipmentError(f"no facts in {value!r:.80}")
+    return end
 
 
 def kept_until(value: bytes) -> int:
     """The hour since 1970 UTC in which the shipment may be forgotten."""
-    return int.from_bytes(value[1:_COMMON], "big")
+    return int.from_bytes(_hour(value), "big")
+
+
+def _hour(value: bytes) -> bytes:
+    return value[len(value) - _HOUR :] if value[:1] == FORM else value[1 : 1 + _HOUR]
 
 
 def forgettable(rows: Iterable[tuple[bytes, bytes]], hour: int) -> list[bytes]:
     """The keys of the rows that may be forgotten in ``hour``."""
-    now = hour.to_bytes(4, "big")  # big-endian bytes compare as the numbers do
-    return [key for key, value in rows if value[1:_COMMON] <= now]
+    now = hour.to_bytes(_HOUR, "big")  # big-endian bytes compare as the numbers do
+    return [key for key, value in rows if _hour(value) <= now]
 
 
 def pack_watermark(hour: int) -> bytes:
     """The value of the watermark's row."""
-    return _WATERMARK_PREFIX + hour.to_bytes(4, "big")
+    return _WATERMARK_FORM + hour.to_bytes(_HOUR, "big") + _NEVER
 
 
 def unpack_watermark(value: bytes) -> int:
     """The hour since 1970 UTC that the partition has reached. Raises :class:`CorruptShipmentError`."""
-    if len(value) != len(_WATERMARK_PREFIX) + 4 or value[:1] not in (FORM, FORM_2) or value[1:_COMMON] != _NEVER:
-        raise CorruptShipmentError(f"watermark {value!r:.80}")
-    return int.from_bytes(value[-4:], "big")
+    if len(value) == len(_WATERMARK_FORM) + 2 * _HOUR and value.startswith(_WATERMARK_FORM) and value.endswith(_NEVER):
+        return int.from_bytes(value[len(_WATERMARK_FORM) : -_HOUR], "big")
+    if len(value) == len(FORM_2) + 2 * _HOUR and value.startswith(FORM_2 + _NEVER):
+        return int.from_bytes(value[-_HOUR:], "big")
+    raise CorruptShipmentError(f"watermark {value!r:.80}")
