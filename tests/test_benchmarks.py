@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from stream.events import Event, OrderShipped, TrackingUploaded, encode
 from stream.records import Scope
-from tests.benchmarks import backlog, expected, history, latency, replay, rules, topics, worker
+from tests.benchmarks import backlog, expected, history, latency, memory, replay, rules, topics, worker
 from tests.benchmarks.bench import Bench, Options
 from tests.benchmarks.measure import Measurement, usage
 from tests.benchmarks.peers import job
@@ -247,3 +247,8 @@ def test_topics(broker: Broker, bench: Callable[[Broker | None], Bench], report:
     topics.run(bench(broker))
     text = said(report, tmp_path)
     assert all(f"| {name} " in text for name in (topics.PLAIN, topics.INTO, backlog.LIMIT, topics.FROM))
+
+
+def test_the_store_by_itself_takes_memory_per_shipment(tmp_path: Path) -> None:
+    file = history.simulate(20_000, SELLERS, tmp_path / "history.ndjson")
+    assert 60 < history.apart(memory.store_bytes, file) < 600
