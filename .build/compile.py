@@ -29,7 +29,7 @@ COMPILED = (
     "stream/engine/status.py",
     "stream/engine/window.py",
     "stream/policy/judge.py",
-    "stream/state/memory.py",
+    "stream/state/paged.py",
     "stream/state/pages.py",
     "stream/state/rows.py",
     "stream/state/shipments.py",

@@ -9,7 +9,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from msgspec.structs import replace
 
 from stream.shipment import Shipment
-from stream.state import MemoryStore, memory, pages
+from stream.state import MemoryStore, paged, pages
 from stream.state.pages import LONGEST_KEY, LONGEST_ROW, NUMBERS, find
 from stream.state.rows import FORM, pack, pack_watermark
 from tests.test_rows import FULL
@@ -80,15 +80,15 @@ class Dictionary(RuleBasedStateMachine):
 
     @rule(shares=st.sampled_from([1, 3, 96]))
     def take_a_share(self, shares: int) -> None:
-        was_at = self.store._next_page
+        was_at = self.store._rows._next_page
         if was_at == 0:
             self.met = set()
             self.left_alone = set(self.expected)
         share = self.store.next_share(shares)
         assert all(self.expected[key] == value for key, value in share)
-        assert len(share) >= -(-len(self.expected) // shares) or self.store._next_page == 0
+        assert len(share) >= -(-len(self.expected) // shares) or self.store._rows._next_page == 0
         self.met |= {key for key, _ in share}
-        if self.store._next_page == 0 and self.left_alone is not None and self.expected:
+        if self.store._rows._next_page == 0 and self.left_alone is not None and self.expected:
             assert self.left_alone <= self.met, "a round meets every row that nobody writes meanwhile"
 
     @rule(prefix=PLAIN | st.just(b"\x00\x02A11"))
@@ -116,18 +116,18 @@ def test_pages_stay_small() -> None:
     store = MemoryStore()
     for number in range(5000):
         store.write({b"%d" % number: b"v"})
-    sizes = [len(page) for page in store._pages]
-    assert len(sizes) == -(-5000 // memory.ROWS_A_PAGE)
+    sizes = [len(page) for page in store._rows._pages]
+    assert len(sizes) == -(-5000 // paged.ROWS_A_PAGE)
     assert max(sizes) < 30 * (pages.HEADER + 2 + 4 + 1)
 
 
 def test_what_many_have_alike_is_kept_once() -> None:
     store = MemoryStore()
     store.write({b"%d" % number: SHIPMENT for number in range(100)})
-    assert sum(page.count(b"Home") for page in store._pages) == 0
+    assert sum(page.count(b"Home") for page in store._rows._pages) == 0
     assert store.get_many([b"7"]) == [SHIPMENT]
     store.write({b"%d" % number: LONG_ALIKE for number in range(100)})
-    assert sum(page.count(b"c" * 230) for page in store._pages) == 100
+    assert sum(page.count(b"c" * 230) for page in store._rows._pages) == 100
     assert store.get_many([b"7"]) == [LONG_ALIKE]
 
 

@@ -1,56 +1,16 @@
-"""Rows in memory: the fastest store, restored from the changelog after a restart.
-
-The rows lie in pages by the hash of their keys, some four in each. When there are more, one page after the other is
-split in two (linear hashing), so that no write waits until all are sorted anew. What many shipments have alike is kept
-once, and each of their rows has its number in place of it.
-"""
+"""The fastest store, as large as memory, restored from the changelog after a restart."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
 
-from mypy_extensions import i64
-
-from stream.state.pages import (
-    HEADER,
-    LENGTHS,
-    LONGEST_KEY,
-    LONGEST_ROW,
-    NUMBERS,
-    find,
-    parted,
-    row_end,
-    value_start,
-)
-from stream.state.rows import common_end
+from stream.state.paged import PagedRows
 from stream.state.store import Row, Rows
-
-ROWS_A_PAGE: Final = 4
-"""On average. A write copies its page: of six it takes a fifth longer, and a row takes 136 bytes of memory, not 143."""
-
-MOST_COMMONS: Final = 65_535
-"""What is alike has a number of two bytes. Were there more, it would not be alike."""
-
-LONGEST_COMMON: Final = 255
-"""Bytes. It has some forty; whoever makes up long ones that nobody shares must not fill the memory with them."""
-
-_NO_NUMBER: Final = b"\0\0"
 
 
 class MemoryStore:
     """A :class:`~stream.state.store.Store` in memory."""
 
     def __init__(self) -> None:
-        self._clear()
-
-    def _clear(self) -> None:
-        self._pages = [b""]
-        self._mask: i64 = 1
-        # What no page has room for.
-        self._large: dict[bytes, bytes] = {}
-        self._count = 0
-        self._numbers: dict[bytes, bytes] = {}
-        self._commons = [b""]
-        self._next_page = 0
+        self._rows = PagedRows()
         self._offset: int | None = None
 
     @property
@@ -60,110 +20,11 @@ class MemoryStore:
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """See :class:`~stream.state.store.Store`."""
-        pages, large = self._pages, self._large
-        values: list[bytes | None] = []
-        for key in keys:
-            hashed: i64 = hash(key)
-            page = pages[self._place(hashed)]
-            at = find(page, hashed >> 32 & 255, key)
-            if at >= 0:
-                values.append(self._value(page, at))
-            else:
-                values.append(large.get(key) if large else None)
-        return values
+        return self._rows.get_many(keys)
 
     def write(self, rows: Rows) -> None:
         """See :class:`~stream.state.store.Store`."""
-        for key, value in rows.items():
-            if value is None:
-                self._delete(key)
-            else:
-                self._put(key, value)
-
-    def _put(self, key: bytes, value: bytes) -> None:
-        pages = self._pages
-        hashed: i64 = hash(key)
-        index = self._place(hashed)
-        page = pages[index]
-        tag = hashed >> 32 & 255
-        at = find(page, tag, key)
-        end = common_end(value)
-        number = self._number(value[:end]) if 0 < end <= LONGEST_COMMON else _NO_NUMBER
-        if number is _NO_NUMBER:
-            end = 0
-        length = HEADER + len(key) + len(_NO_NUMBER) + len(value) - end
-        if length > LONGEST_ROW or len(key) > LONGEST_KEY:
-            if at < 0 and key not in self._large:
-                self._count += 1
-            self._large[key] = value
-            if at >= 0:
-                pages[index] = page[:at] + page[row_end(page, at) :]
-            return
-        facts = value[end:]
-        if at >= 0:
-            pages[index] = b"".join(
-                [
-                    page[:at],
-                    NUMBERS[tag],
-                    LENGTHS[length],
-                    NUMBERS[len(key)],
-                    key,
-                    number,
-                    facts,
-                    page[row_end(page, at) :],
-                ]
-            )
-            return
-        pages[index] = b"".join([page, NUMBERS[tag], LENGTHS[length], NUMBERS[len(key)], key, number, facts])
-        if self._large and self._large.pop(key, None) is not None:
-            return
-        self._count += 1
-        if self._count > len(pages) * ROWS_A_PAGE:
-            self._split()
-
-    def _delete(self, key: bytes) -> None:
-        hashed: i64 = hash(key)
-        index = self._place(hashed)
-        page = self._pages[index]
-        at = find(page, hashed >> 32 & 255, key)
-        if at >= 0:
-            self._pages[index] = page[:at] + page[row_end(page, at) :]
-            self._count -= 1
-        elif self._large and self._large.pop(key, None) is not None:
-            self._count -= 1
-
-    def _place(self, hashed: i64) -> i64:
-        place = hashed & self._mask
-        return place if place < len(self._pages) else place & (self._mask >> 1)
-
-    def _split(self) -> None:
-        """Split the next page: the rows whose hash has one bit more go to a new page at the end."""
-        pages = self._pages
-        bit = (self._mask + 1) >> 1
-        index = len(pages) - bit
-        stay, go = parted(pages[index], bit)
-        # In this order another thread sees a row twice rather than not at all.
-        pages.append(go)
-        pages[index] = stay
-        if len(pages) > self._mask:
-            self._mask = self._mask << 1 | 1
-
-    def _number(self, common: bytes) -> bytes:
-        """What is kept in place of what many rows have alike."""
-        number = self._numbers.get(common)
-        if number is None:
-            if len(self._commons) > MOST_COMMONS:
-                return _NO_NUMBER
-            number = self._numbers[common] = len(self._commons).to_bytes(len(_NO_NUMBER), "big")
-            self._commons.append(common)
-        return number
-
-    def _value(self, page: bytes, at: i64) -> bytes:
-        """The value of the row that begins there."""
-        begin = value_start(page, at)
-        rest = page[begin + 2 : row_end(page, at)]
-        number = page[begin] << 8 | page[begin + 1]
-        return rest if number == 0 else self._commons[number] + rest
+        self._rows.write(rows)
 
     def persist(self, offset: int) -> None:
         """See :class:`~stream.state.store.Store`."""
@@ -171,31 +32,11 @@ class MemoryStore:
 
     def scan(self) -> Iterator[Row]:
         """See :class:`~stream.state.store.Store`."""
-        for page in self._pages:
-            yield from self._rows(page)
-        yield from self._large.items()
-
-    def _rows(self, page: bytes) -> list[Row]:
-        rows = []
-        at: i64 = 0
-        while at < len(page):
-            rows.append((page[at + HEADER : value_start(page, at)], self._value(page, at)))
-            at = row_end(page, at)
-        return rows
+        return self._rows.scan()
 
     def next_share(self, shares: int) -> list[Row]:
         """See :class:`~stream.state.store.Store`."""
-        wanted = -(-self._count // shares)
-        share: list[Row] = []
-        while len(share) < wanted:
-            share.extend(self._rows(self._pages[self._next_page]))
-            self._next_page += 1
-            # Half of a page that is split meanwhile goes to the end, so the round meets every row that nobody writes.
-            if self._next_page == len(self._pages):
-                self._next_page = 0
-                share.extend(self._large.items())
-                break
-        return share
+        return self._rows.next_share(shares)
 
     def keep(self, derive: Callable[[], Mapping[bytes, bytes]]) -> bool:  # noqa: ARG002 - nothing survives here
         """See :class:`~stream.state.store.Store`."""
@@ -207,22 +48,13 @@ class MemoryStore:
 
     def keys_with(self, prefix: bytes) -> list[bytes]:
         """See :class:`~stream.state.store.Store`."""
-        # Copied in one step of the interpreter: pages may come under a loop.
-        keys = {key: None for key in list(self._large) if key.startswith(prefix)}
-        for page in list(self._pages):
-            if prefix in page:
-                at: i64 = 0
-                while at < len(page):
-                    key = page[at + HEADER : value_start(page, at)]
-                    if key.startswith(prefix):
-                        keys[key] = None
-                    at = row_end(page, at)
-        return list(keys)
+        return self._rows.keys_with(prefix)
 
     def __len__(self) -> int:
         """See :class:`~stream.state.store.Store`."""
-        return self._count
+        return len(self._rows)
 
     def close(self) -> None:
         """See :class:`~stream.state.store.Store`."""
-        self._clear()
+        self._rows = PagedRows()
+        self._offset = None
