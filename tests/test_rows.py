@@ -17,7 +17,6 @@ from stream.state.rows import (
     FORM,
     WATERMARK_KEY,
     CorruptShipmentError,
-    check,
     common_end,
     forgettable,
     kept_until,
@@ -225,28 +224,9 @@ def test_a_corrupt_shipment(value: bytes) -> None:
         unpack(ID, value)
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        (b"\0\1a", STORED),
-        (shipment_key(ID), STORED[: common_end(STORED)]),
-        (shipment_key(ID), STORED[:1] + b"\xff\xff" + STORED[3:]),
-        (shipment_key(ID), b"\x01" + STORED[1:]),
-        (shipment_key(ID), b""),
-    ],
-)
-def test_a_corrupt_row_is_found_without_unpacking_it(row: tuple[bytes, bytes]) -> None:
-    with pytest.raises(CorruptShipmentError):
-        check(*row)
+def test_a_shipment_is_no_watermark() -> None:
     with pytest.raises(CorruptShipmentError, match="watermark"):
-        check(WATERMARK_KEY, STORED)
-    for whole in (
-        (shipment_key(ID), STORED),
-        (shipment_key(ID), None),
-        (WATERMARK_KEY, pack_watermark(7)),
-        (WATERMARK_KEY, None),
-    ):
-        check(*whole)
+        unpack_watermark(STORED)
 
 
 @quick
@@ -269,7 +249,6 @@ FORM_2_FACTS = [
 def test_a_row_of_the_form_before_is_read() -> None:
     shipped, tracking, scans, entries = FORM_2_FACTS
     value = b"\x02" + (5).to_bytes(4, "big") + msgspec.msgpack.encode(FORM_2_FACTS)
-    check(shipment_key(ID), value)
     assert kept_until(value) == 5
     assert known(unpack(ID, value)) == (FULL, TRACKING, (SCAN,), (Entry(AT, "X0", "UPS"),), AT)
     for facts in ([shipped, None, [], []], [None, tracking, [], []], [None, None, scans, []]):

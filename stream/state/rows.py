@@ -27,8 +27,11 @@ _COMMON: Final = 3
 """Where what many have alike begins, behind the form and its length."""
 _HOUR: Final = 4
 
-WATERMARK_KEY: Final = b"\x00\x00watermark"
-"""The row that keeps the hour the partition has reached. No shipment's key begins like it: no seller id is empty."""
+NO_SHIPMENT: Final = b"\x00\x00"
+"""No shipment's key begins so, for no seller id is empty. What a store keeps beside the rows does."""
+
+WATERMARK_KEY: Final = NO_SHIPMENT + b"watermark"
+"""The row that keeps the hour the partition has reached."""
 
 _NEVER: Final = b"\xff\xff\xff\xff"
 _WATERMARK_FORM: Final = FORM + bytes(2)
@@ -359,21 +362,6 @@ def common_end(value: bytes) -> int:
         return 0
     end = _COMMON + (value[1] << 8 | value[2])
     return end if end + _HOUR < length else 0
-
-
-def check(key: bytes, value: bytes | None) -> None:
-    """Raises :class:`CorruptShipmentError` for what does not look like a row of a known form. What the facts say is
-    seen when they are unpacked."""
-    if key == WATERMARK_KEY:
-        if value is not None:
-            unpack_watermark(value)
-        return
-    split_key(key)
-    if value is None or value[:1] == FORM_2:
-        return
-    if value[:1] != FORM:
-        raise CorruptShipmentError(f"unknown form {value[:1]!r}")
-    _facts_start(value)
 
 
 def _facts_start(value: bytes) -> int:

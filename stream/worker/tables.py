@@ -16,7 +16,7 @@ from faust.types import TP, AppT, EventT, Message
 from stream.records import Alert, InvalidRecordError, Scope, decode_alert, decode_key
 from stream.state import Rows, Store
 from stream.state.rocks import StoreLockedError
-from stream.state.rows import WATERMARK_KEY, CorruptShipmentError, split_key, unpack, unpack_watermark
+from stream.state.rows import NO_SHIPMENT, WATERMARK_KEY, CorruptShipmentError, split_key, unpack, unpack_watermark
 from stream.worker.changelog import ChangelogRows
 
 RECOVERY_BUFFER = 2
@@ -193,8 +193,9 @@ class ShipmentsTable(BatchTable):
         Whether rows can be read is found out when all of them are, for the windows; see :meth:`corrupt`. One that was
         replaced later does no harm.
         """
-        if None in read.rows or b"" in read.rows:
-            raise self._corrupt(partition, f"a record up to offset {read.offset}", "it has no key")
+        for key in read.rows:
+            if not key or (key.startswith(NO_SHIPMENT) and key != WATERMARK_KEY):
+                raise self._corrupt(partition, f"a record up to offset {read.offset}", f"its key is {key!r:.80}")
         store = self._stores[partition]
         store.write(cast("Rows", read.rows))
         store.persist(read.offset)

@@ -108,7 +108,7 @@ def row_with_a_key_of_no_shipment(deployment: Deployment) -> Input:
     [
         (corrupt_row, "shipment 1 of seller A1: Expected `array`"),
         (row_of_another_form, "shipment 1 of seller A1: unknown form b'\\x7f'"),
-        (row_without_key, "a record up to offset 0: it has no key"),
+        (row_without_key, "a record up to offset 0: its key is b''"),
         (row_with_a_key_of_no_shipment, "a row of no shipment: key b'\\x00\\tA1'"),
         (corrupt_alert, "a record up to offset 0: not an alert"),
     ],

@@ -63,7 +63,7 @@ async def test_changelogs_are_restored_by_the_batch(line: Line, shipments: Shipm
     assert line.crashes == []
 
 
-@pytest.mark.parametrize("key", [None, b""])
+@pytest.mark.parametrize("key", [None, b"", b"\0\0offset"])
 async def test_an_error_that_recovery_swallows_stops_the_worker(
     line: Line, shipments: ShipmentsTable, key: bytes | None
 ) -> None:
