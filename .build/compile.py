@@ -31,6 +31,7 @@ COMPILED = (
     "stream/policy/judge.py",
     "stream/state/paged.py",
     "stream/state/pages.py",
+    "stream/state/event_ids.py",
     "stream/state/rows.py",
     "stream/state/shipments.py",
     "stream/tracking/check_digits.py",

@@ -8,7 +8,6 @@ value: 1 byte version of this form, 2 bytes length of what many shipments have a
        place so that finding what to forget decodes nothing.
 """
 
-from binascii import unhexlify
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
@@ -18,6 +17,7 @@ import msgspec.structs
 
 from stream.events import Money, OrderShipped, TrackingScanned, TrackingUploaded
 from stream.shipment import Fact, Shipment, ShipmentId
+from stream.state.event_ids import packed_id, unpacked_id
 from stream.state.facts import Common, Facts, ScanFact, ShippedFact, TrackingFact
 from stream.state.form_2 import FORM_2, unpack_form_2
 
@@ -47,9 +47,6 @@ _Money: Final = Money
 _Decimal: Final = Decimal
 _Shipped: Final = OrderShipped
 _Uploaded: Final = TrackingUploaded
-_unhexlify: Final = unhexlify
-_hex: Final = bytes.hex
-_lower: Final = str.lower
 _astuple: Final = msgspec.structs.astuple
 """A fifth of what it costs to ask for the fields one by one. They come in the order of their declaration."""
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -61,13 +58,6 @@ _THREE: Final = b"\x93"
 _NIL: Final = b"\xc0"
 _NO_MORE: Final = _NIL + _NIL
 _NOT_SHIPPED: Final = FORM + bytes(2) + _THREE + _NIL
-
-_UUID_LENGTH: Final = 36
-_UUID_BYTES: Final = 17
-"""A zero byte goes before the sixteen: the same digits without dashes are sixteen bytes."""
-_HEX_STEP: Final = 8
-_SHORTEST_HEX: Final = 16
-"""Ids of random digits have 16, 24, 32, 40 or 64 of them; to try what cannot be one would cost more than it saves."""
 
 _LENGTHS: Final = [length.to_bytes(2, "big") for length in range(256)]
 _MOST_HOURS: Final = 4096
@@ -160,7 +150,7 @@ def _pack_shipped(event: OrderShipped) -> bytes:
     fact = _encode(
         (
             event_time,
-            _packed_id(event_id),
+            packed_id(event_id),
             len(order_id) if shipment_id.startswith(order_id) else order_id,
             amount,
             None if shipped_at == event_time else shipped_at,
@@ -175,7 +165,7 @@ def _tracking_fact(event: TrackingUploaded, shipped_with: str | None) -> Fact:
     event_id, event_time, _seller_id, number, _order_id, _shipment_id, carrier, uploaded_at = _astuple(event)
     return (
         event_time,
-        _packed_id(event_id),
+        packed_id(event_id),
         True if carrier is not None and carrier == shipped_with else carrier,
         number,
         True if uploaded_at == event_time else uploaded_at,
@@ -196,35 +186,12 @@ def _scan_fact(event: TrackingScanned, shipped_with: str | None, known_number: s
     ) = _astuple(event)
     return (
         event_time,
-        _packed_id(event_id),
+        packed_id(event_id),
         milestone,
         True if carrier is not None and carrier == shipped_with else carrier,
         True if number is not None and number == known_number else number,
         True if scanned_at == event_time else scanned_at,
     )
-
-
-def _packed_id(event_id: str) -> object:
-    """Half as long, where it is lower-case hexadecimal digits or a UUID; see :func:`_unpacked_id`."""
-    length = len(event_id)
-    if length == _UUID_LENGTH:
-        packed = _packed_uuid(event_id)
-        return event_id if packed is None else packed
-    if length < _SHORTEST_HEX or length % _HEX_STEP != 0:
-        return event_id
-    try:
-        digits = _unhexlify(event_id)
-    except ValueError:
-        return event_id
-    return digits if _lower(event_id) == event_id else event_id
-
-
-def _packed_uuid(event_id: str) -> bytes | None:
-    try:
-        packed = b"\0" + _unhexlify(event_id.replace("-", ""))
-    except ValueError:
-        return None
-    return packed if _unpacked_id(packed) == event_id else None
 
 
 # --- From bytes ------------------------------------------------------------------------------------------------------
@@ -291,7 +258,7 @@ def _order_shipped(shipment_id: ShipmentId, common: Common, fact: ShippedFact) -
     event_time, event_id, order, amount, at, promised = fact
     shipped_at = event_time if at is None else at
     return _Shipped(
-        event_id=_unpacked_id(event_id),
+        event_id=unpacked_id(event_id),
         event_time=event_time,
         seller_id=seller_id,
         order_id=order if isinstance(order, str) else own_id[:order],
@@ -313,7 +280,7 @@ def _tracking_uploaded(shipment_id: ShipmentId, fact: TrackingFact, shipped_with
     seller_id, own_id = shipment_id
     event_time, event_id, carrier, number, uploaded_at = fact
     return _Uploaded(
-        event_id=_unpacked_id(event_id),
+        event_id=unpacked_id(event_id),
         event_time=event_time,
         seller_id=seller_id,
         tracking_number=number,
@@ -329,7 +296,7 @@ def _tracking_scanned(
     seller_id, own_id = shipment_id
     event_time, event_id, milestone, carrier, number, scanned_at = fact
     return TrackingScanned(
-        event_id=_unpacked_id(event_id),
+        event_id=unpacked_id(event_id),
         event_time=event_time,
         seller_id=seller_id,
         milestone=milestone,
@@ -338,17 +305,6 @@ def _tracking_scanned(
         carrier=shipped_with if isinstance(carrier, bool) else carrier,
         scanned_at=event_time if isinstance(scanned_at, bool) else scanned_at,
     )
-
-
-def _unpacked_id(packed: object) -> str:
-    if isinstance(packed, str):
-        return packed
-    if not isinstance(packed, bytes):
-        raise CorruptShipmentError(f"an event's id is {packed!r:.80}")
-    if len(packed) != _UUID_BYTES:
-        return _hex(packed)
-    digits = _hex(packed[1:])
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 # --- Without decoding ------------------------------------------------------------------------------------------------
