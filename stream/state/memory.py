@@ -1,4 +1,4 @@
-"""The fastest store, as large as memory, restored from the changelog after a restart."""
+"""Rows in memory, restored from the changelog after a restart."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
