@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +31,9 @@ SETTINGS = Settings(min_counted=1)
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MINE = b"fingerprint of 16"
 
+policy_of = cache(RulesPolicy.of)
+"""As a worker has one for all its partitions. To read the rules takes longer than the rest of a test."""
+
 Open = Callable[[], RocksStore]
 
 
@@ -55,7 +59,7 @@ class Worked:
         self.store, self.mine = store, mine
         self.shipments = StoredShipments(store, settings.lag_days)
         self.engine = windows.restored(
-            0, RulesPolicy.of(settings), EngineSettings.of(settings), store, self.shipments, [], mine
+            0, policy_of(settings), EngineSettings.of(settings), store, self.shipments, [], mine
         )
 
     def work(self, number: int, offset: int) -> None:
@@ -187,7 +191,7 @@ def test_nor_where_rules_ask_which_numbers_are_used_again(
     reuse = 'reuse = { treatment = "defect", grade = "D", source = ["ours"] }'
     policy.write_text(rules("strict", ["DE"], reuse), encoding="utf-8")
     strict = Settings(min_counted=1, policy_file=str(policy))
-    assert RulesPolicy.of(strict).judges_reuse
+    assert policy_of(strict).judges_reuse
     worked = Worked(kept(), strict)
     assert not goes_on(worked, caplog)
     worked.keep()
