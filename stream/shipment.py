@@ -157,7 +157,7 @@ def _is_news(event: Event, known: Event) -> bool:
     if event.event_id != known.event_id:
         return event.event_id > known.event_id
     # A producer has used an id twice. Either may win, but the same one in every order of arrival.
-    return _encode(fact_of(event)) > _encode(fact_of(known))
+    return _encode(_fact_of(event)) > _encode(_fact_of(known))
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -165,51 +165,39 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 Fact = tuple[object, ...]
 
 
-def fact_of(event: Event) -> Fact:
-    """What the event says of its shipment, in a form that is stored and compared; without the shipment's own ids."""
+def _fact_of(event: Event) -> Fact:
+    """What the event says of its shipment, in a form that can be compared; without the shipment's own ids."""
     kind = event.__class__
     if kind is _SHIPPED:
-        return shipped_fact(cast("OrderShipped", event))
+        shipped = cast("OrderShipped", event)
+        value = shipped.order_value
+        return (
+            shipped.event_time,
+            shipped.event_id,
+            shipped.order_id,
+            shipped.marketplace,
+            shipped.category,
+            shipped.fulfilled_by == "marketplace",
+            shipped.carrier,
+            shipped.ship_method,
+            None if value is None else str(value.amount),
+            None if value is None else value.currency,
+            shipped.ship_from,
+            shipped.ship_to,
+            shipped.shipped_at,
+            shipped.promised_delivery_by,
+        )
     if kind is _UPLOADED:
-        return tracking_fact(cast("TrackingUploaded", event))
-    return scan_fact(cast("TrackingScanned", event))
-
-
-def shipped_fact(event: OrderShipped) -> Fact:
-    """See :func:`fact_of`."""
-    value = event.order_value
+        tracking = cast("TrackingUploaded", event)
+        return tracking.event_time, tracking.event_id, tracking.carrier, tracking.tracking_number, tracking.uploaded_at
+    scan = cast("TrackingScanned", event)
     return (
-        event.event_time,
-        event.event_id,
-        event.order_id,
-        event.marketplace,
-        event.category,
-        event.fulfilled_by == "marketplace",
-        event.carrier,
-        event.ship_method,
-        None if value is None else str(value.amount),
-        None if value is None else value.currency,
-        event.ship_from,
-        event.ship_to,
-        event.shipped_at,
-        event.promised_delivery_by,
-    )
-
-
-def tracking_fact(event: TrackingUploaded) -> Fact:
-    """See :func:`fact_of`."""
-    return event.event_time, event.event_id, event.carrier, event.tracking_number, event.uploaded_at
-
-
-def scan_fact(event: TrackingScanned) -> Fact:
-    """See :func:`fact_of`."""
-    return (
-        event.event_time,
-        event.event_id,
-        event.milestone,
-        event.carrier,
-        event.tracking_number,
-        event.scanned_at,
+        scan.event_time,
+        scan.event_id,
+        scan.milestone,
+        scan.carrier,
+        scan.tracking_number,
+        scan.scanned_at,
     )
 
 

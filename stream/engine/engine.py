@@ -105,11 +105,8 @@ class Engine:
             hour, day = _hour_and_day(shipped)
             if self._span.is_behind(hour, day):
                 continue  # as everything is that may be forgotten
-            leaf = self._leaves.get((shipped.seller_id, shipped.marketplace, shipped.category))
-            if leaf is None:
-                leaf = self._new_leaf(shipped.seller_id, shipped.marketplace, shipped.category)
-                self._touched[leaf] = None
-            recount.add(leaf, hour, day, self._kind(shipment))
+            recount.add(self._leaf_of(shipped), hour, day, self._kind(shipment))
+        self._touched.update(dict.fromkeys(self._leaves.values()))
         self._windows.hold(recount.hours, recount.days)
 
     def kept(self) -> KeptWindows | None:
@@ -193,10 +190,7 @@ class Engine:
         hour, day = _hour_and_day(shipped)
         if self._span.is_behind(hour, day):
             return None
-        leaf = self._leaves.get((shipped.seller_id, shipped.marketplace, shipped.category))
-        if leaf is None:
-            leaf = self._new_leaf(shipped.seller_id, shipped.marketplace, shipped.category)
-        return Counted(shipped, leaf, hour, day, kind)
+        return Counted(shipped, self._leaf_of(shipped), hour, day, kind)
 
     def _kind(self, shipment: Shipment, *, is_reused: bool | None = None) -> int:
         """The number of the verdict on a shipment that was shipped."""
@@ -209,6 +203,11 @@ class Engine:
             rules = shipment.rules = self._policy.rules_for(cast("OrderShipped", shipped))
         verdict = rules.judge(cast("OrderShipped", shipped), tracking, shipment.scans, entered_at, is_reused)
         return self._windows.kinds.number(verdict)
+
+    def _leaf_of(self, shipped: OrderShipped) -> Leaf:
+        """The leaf of a shipment, which is there from now on."""
+        leaf = self._leaves.get((shipped.seller_id, shipped.marketplace, shipped.category))
+        return self._new_leaf(shipped.seller_id, shipped.marketplace, shipped.category) if leaf is None else leaf
 
     def _new_leaf(self, seller_id: str, marketplace: str, category: str, number: int = 0) -> Leaf:
         names = seller_id, marketplace, category

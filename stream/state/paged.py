@@ -82,31 +82,20 @@ class PagedRows:
         number = self._number(value[:end]) if 0 < end <= LONGEST_COMMON else _NO_NUMBER
         if number is _NO_NUMBER:
             end = 0
+        before, after = page, b""
+        if at >= 0:
+            before, after = page[:at], page[row_end(page, at) :]
         length = HEADER + len(key) + len(_NO_NUMBER) + len(value) - end
         if length > LONGEST_ROW or len(key) > LONGEST_KEY:
             if at < 0 and key not in self._large:
                 self._count += 1
             self._large[key] = value
-            if at >= 0:
-                pages[index] = page[:at] + page[row_end(page, at) :]
+            pages[index] = before + after
             return
-        facts = value[end:]
-        if at >= 0:
-            pages[index] = b"".join(
-                [
-                    page[:at],
-                    NUMBERS[tag],
-                    LENGTHS[length],
-                    NUMBERS[len(key)],
-                    key,
-                    number,
-                    facts,
-                    page[row_end(page, at) :],
-                ]
-            )
-            return
-        pages[index] = b"".join([page, NUMBERS[tag], LENGTHS[length], NUMBERS[len(key)], key, number, facts])
-        if self._large and self._large.pop(key, None) is not None:
+        pages[index] = b"".join(
+            [before, NUMBERS[tag], LENGTHS[length], NUMBERS[len(key)], key, number, value[end:], after]
+        )
+        if at >= 0 or (self._large and self._large.pop(key, None) is not None):
             return
         self._count += 1
         if self._count > len(pages) * ROWS_A_PAGE:

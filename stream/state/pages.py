@@ -30,7 +30,7 @@ def find(page: bytes, tag: i64, key: bytes) -> i64:
     while at < size:
         if page[at] == tag and page[at + 3] == length and page[at + HEADER : at + HEADER + length] == key:
             return at
-        at += page[at + 1] << 8 | page[at + 2]
+        at = row_end(page, at)
     return -1
 
 

@@ -7,16 +7,17 @@ from typing import cast
 
 from rocksdict import AccessType, BlockBasedOptions, DbClosedError, Options, Rdict, WriteBatch, WriteOptions
 
+from stream.state.rows import NO_SHIPMENT
 from stream.state.store import Row, Rows
 
-_OFFSET_KEY = b"\x00\x00offset"
-"""Lies in the same database, so that rows and offset are kept or lost together. No shipment's key begins like it."""
+_OFFSET_KEY = NO_SHIPMENT + b"offset"
+"""Lies in the same database, so that rows and offset are kept or lost together."""
 
-_KEPT_COUNT_KEY = b"\x00\x00kept#"
-_KEPT = b"\x00\x00kept:"
+_KEPT_COUNT_KEY = NO_SHIPMENT + b"kept#"
+_KEPT = NO_SHIPMENT + b"kept:"
 """What was derived from the rows, and how many keys that has with this one, lie before the rows as the offset does."""
 
-_FIRST_ROW = b"\x00\x00p"
+_FIRST_ROW = NO_SHIPMENT + b"p"
 """Behind the keys above, before every other."""
 
 _FILTER_BITS = 10

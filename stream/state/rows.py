@@ -229,7 +229,9 @@ def unpack_into(shipment: Shipment, shipment_id: ShipmentId, value: bytes) -> No
 
 
 def _unpack_facts(shipment: Shipment, shipment_id: ShipmentId, value: bytes) -> None:
-    end = _facts_start(value)
+    end = common_end(value)
+    if end == 0:
+        raise CorruptShipmentError(f"no facts in {value!r:.80}")
     # Taken apart as a tuple of anything, the types of what is in it are not looked at once more.
     facts: tuple[Any, ...] = _decode_facts(value[end : len(value) - _HOUR])
     shipped, tracking, more = facts
@@ -318,13 +320,6 @@ def common_end(value: bytes) -> int:
         return 0
     end = _COMMON + (value[1] << 8 | value[2])
     return end if end + _HOUR < length else 0
-
-
-def _facts_start(value: bytes) -> int:
-    end = common_end(value)
-    if end == 0:
-        raise CorruptShipmentError(f"no facts in {value!r:.80}")
-    return end
 
 
 def kept_until(value: bytes) -> int:
