@@ -115,6 +115,15 @@ def test_shares_go_round_and_meet_every_row(store: Store, count: int, shares: in
         assert set(met) == set(rows(count).items()), "a round of shares is a round over the rows"
 
 
+def test_shares_meet_every_row_whatever_was_deleted(store: Store) -> None:
+    left = rows(200)
+    persisted(store, left)
+    while left:
+        gone, _ = left.popitem()
+        persisted(store, {gone: None})
+        assert sorted(store.next_share(1)) == sorted(left.items()), "the whole is one share"
+
+
 def test_a_share_is_small(store: Store) -> None:
     persisted(store, rows(1000))
     page = 20  # a store may give whole pages

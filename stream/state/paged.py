@@ -163,7 +163,8 @@ class PagedRows:
         """About 1/``shares`` of the rows, and a page more. Successive calls go round."""
         wanted = -(-self._count // shares)
         share: list[Row] = []
-        while len(share) < wanted:
+        # With the last rows go the empty pages behind them: a round that ended in one would take a call more.
+        while len(share) < wanted or not self._pages[self._next_page]:
             share.extend(self._rows(self._pages[self._next_page]))
             self._next_page += 1
             # Half of a page that is split meanwhile goes to the end, so the round meets every row that nobody writes.
