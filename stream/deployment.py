@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from aiokafka.partitioner import DefaultPartitioner
 
+from stream.cluster import Cluster
 from stream.kafka import TopicPartition, connected_admin, connected_consumer, end_offsets, partition_counts
 from stream.settings import Settings
 from stream.shipment import EPOCH, Shipment
@@ -43,12 +44,12 @@ async def shipments_of_seller(settings: Settings, seller_id: str) -> SellerShipm
     :class:`~stream.kafka.BrokerError` where the broker cannot be reached.
     """
     topic = settings.changelog_topic
-    async with connected_admin(settings.broker) as admin:
+    async with connected_admin(settings) as admin:
         existing = await partition_counts(admin)
     require_topics([topic], existing, settings.broker)
     numbers = list(range(existing[topic].total))
     partition = TopicPartition(topic, DefaultPartitioner()(seller_id.encode(), numbers, numbers))
-    rows = await _rows(settings.broker, partition, shipment_key((seller_id, "")))
+    rows = await _rows(settings, partition, shipment_key((seller_id, "")))
     watermark = rows.pop(WATERMARK_KEY, None)
     try:
         shipments = {key: unpack(key, value) for key, value in ((split_key(key), rows[key]) for key in sorted(rows))}
@@ -62,12 +63,12 @@ async def shipments_of_seller(settings: Settings, seller_id: str) -> SellerShipm
     return SellerShipments(by_id, reached, partition.partition)
 
 
-async def _rows(broker: str, partition: TopicPartition, prefix: bytes) -> dict[bytes, bytes]:
+async def _rows(cluster: Cluster, partition: TopicPartition, prefix: bytes) -> dict[bytes, bytes]:
     """The latest rows of a changelog's partition whose keys begin like that, and the watermark's."""
-    end = (await end_offsets(broker, [partition]))[partition]
+    end = (await end_offsets(cluster, [partition]))[partition]
     wanted = (prefix, WATERMARK_KEY)
     rows: dict[bytes, bytes | None] = {}
-    async with connected_consumer(broker) as consumer:
+    async with connected_consumer(cluster) as consumer:
         consumer.assign([partition])
         position = -1
         while position < end:

@@ -11,7 +11,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream.kafka import BrokerError, connected_admin, partition_counts
-from stream.settings import Settings, bootstrap_servers
+from stream.settings import Settings
 from stream.topics import require_topics
 
 BATCH_BYTES = 500_000
@@ -88,20 +88,20 @@ class Feed:
 
 
 @asynccontextmanager
-async def connected_feed(broker: str, settings: Settings) -> AsyncIterator[Feed]:
-    """A feed into the input topics of the settings at ``broker``.
+async def connected_feed(settings: Settings) -> AsyncIterator[Feed]:
+    """A feed into the input topics of the settings.
 
     Raises :class:`~stream.kafka.BrokerError` where the broker or a topic is not there, or stops taking records.
     """
     topics = settings.topics_by_type
-    async with connected_admin(broker) as admin:
+    async with connected_admin(settings) as admin:
         counts = await partition_counts(admin)
-    require_topics(list(topics.values()), counts, broker)
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers(broker), acks="all", max_batch_size=BATCH_BYTES)
+    require_topics(list(topics.values()), counts, settings.broker)
+    producer = AIOKafkaProducer(acks="all", max_batch_size=BATCH_BYTES, **settings.client_options())
     try:
         await producer.start()
         yield Feed(producer, topics, {topic: counts[topic].total for topic in topics.values()})
     except KafkaError as error:
-        raise BrokerError(f"the Kafka broker at {broker} does not take events: {error}") from error
+        raise BrokerError(f"the Kafka broker at {settings.broker} does not take events: {error}") from error
     finally:
         await producer.stop()

@@ -6,8 +6,6 @@ attempt or a traceback. Here it becomes one :class:`BrokerError` within seconds.
 
 import asyncio
 import logging
-import os
-import struct
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from types import TracebackType
@@ -17,7 +15,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from stream.settings import bootstrap_servers
+from stream.cluster import ClientOptions, Cluster
+from stream.probe import BrokerError, answering_server, check_entry
+from stream.settings_error import SettingsError
 
 __all__ = [
     "BrokerError",
@@ -28,6 +28,7 @@ __all__ = [
     "end_offsets",
     "is_cut_off",
     "partition_counts",
+    "why_shut_out",
 ]
 
 CONNECT_TIMEOUT = 5.0
@@ -51,16 +52,7 @@ call to somewhere else; a member that is dead is told by its heartbeats."""
 RETRY_BACKOFF_MS = 500
 """aiokafka logs an error per attempt; at its own 100 ms, a broker's restart would fill the log."""
 
-_CORRELATION_ID = 0x5654_5221
-_API_VERSIONS_REQUEST = struct.pack(">ihhih", 10, 18, 0, _CORRELATION_ID, -1)
-"""ApiVersions version 0, which every Kafka broker answers, whatever its version: size, API key, API version,
-correlation id, and no client id."""
-
 logger = logging.getLogger(__name__)
-
-
-class BrokerError(Exception):
-    """Kafka cannot be used as it is. The message is one line that names the broker and what to do about it."""
 
 
 class PartitionCount(NamedTuple):
@@ -71,20 +63,21 @@ class PartitionCount(NamedTuple):
 
 
 @asynccontextmanager
-async def connected_admin(broker: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client of ``broker`` (``kafka://host:port[,host:port…]``), closed at the end.
+async def connected_admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client of ``cluster``, closed at the end.
 
-    Raises :class:`BrokerError` within :data:`CONNECT_TIMEOUT` seconds where no broker answers, and also in place
-    of every Kafka error and timeout inside the ``async with``. Raises ValueError where ``broker`` is no address.
+    Raises :class:`BrokerError` within seconds where no broker answers (:data:`CONNECT_TIMEOUT`) or lets us in, and also
+    in place of every Kafka error and timeout inside the ``async with``. Raises
+    :class:`~stream.settings_error.SettingsError` where a file of certificates cannot be used.
     """
-    with _one_line(broker):
-        server = await _reachable(broker)
-        admin = AIOKafkaAdminClient(bootstrap_servers=server, request_timeout_ms=int(CONNECT_TIMEOUT * 1000))
+    with _one_line(cluster):
+        options = await _reachable(cluster)
+        admin = AIOKafkaAdminClient(request_timeout_ms=int(CONNECT_TIMEOUT * 1000), **options)
         try:
             await _undivided(admin.start(), CONNECT_TIMEOUT)
             yield admin
         finally:
-            await _finish(admin.close(), broker)
+            await _finish(admin.close(), cluster)
 
 
 class connected_consumer(AbstractAsyncContextManager[AIOKafkaConsumer]):  # noqa: N801 - reads as a function
@@ -102,25 +95,25 @@ class connected_consumer(AbstractAsyncContextManager[AIOKafkaConsumer]):  # noqa
 
     def __init__(
         self,
-        broker: str,
+        cluster: Cluster,
         *,
         group: str | None = None,
         reset: Literal["earliest", "latest", "none"] = "earliest",
         fetch_max_wait_ms: int = 500,
     ) -> None:
-        self._broker = broker
+        self._cluster = cluster
         self._options = {"group_id": group, "auto_offset_reset": reset, "fetch_max_wait_ms": fetch_max_wait_ms}
 
     async def __aenter__(self) -> AIOKafkaConsumer:
-        with _one_line(self._broker):
-            server = await _reachable(self._broker)
+        with _one_line(self._cluster):
+            options = await _reachable(self._cluster)
             self._consumer = AIOKafkaConsumer(
-                bootstrap_servers=server,
                 enable_auto_commit=False,
                 session_timeout_ms=SESSION_TIMEOUT_MS,
                 heartbeat_interval_ms=SESSION_TIMEOUT_MS // 3,
                 max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
                 retry_backoff_ms=RETRY_BACKOFF_MS,
+                **options,
                 **self._options,
             )
             try:
@@ -134,7 +127,7 @@ class connected_consumer(AbstractAsyncContextManager[AIOKafkaConsumer]):  # noqa
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._close()
-        if error is not None and (one_line := _translated(self._broker, error)):
+        if error is not None and (one_line := _translated(self._cluster, error)):
             raise one_line from error
 
     async def _close(self) -> None:
@@ -147,7 +140,7 @@ class connected_consumer(AbstractAsyncContextManager[AIOKafkaConsumer]):  # noqa
                 # for "never joined" and would not leave. The broker would wait for the lost member, and the group's
                 # next one for three times its session timeout.
                 coordinator.generation = 1
-        await _finish(_stop(self._consumer), self._broker)
+        await _finish(_stop(self._consumer), self._cluster)
 
 
 def is_cut_off(consumer: AIOKafkaConsumer) -> bool:
@@ -158,6 +151,16 @@ def is_cut_off(consumer: AIOKafkaConsumer) -> bool:
     """
     task = consumer._client._sync_task
     return task is None or task.done() or task.cancelling() > 0
+
+
+async def why_shut_out(cluster: Cluster) -> str | None:
+    """What keeps a client that begins now from coming in, in one line; None where nothing does."""
+    try:
+        with _one_line(cluster):
+            await _reachable(cluster)
+    except (BrokerError, SettingsError) as error:
+        return str(error)
+    return None
 
 
 async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, PartitionCount]:
@@ -175,7 +178,7 @@ async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, PartitionCou
     }
 
 
-async def end_offsets(broker: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+async def end_offsets(cluster: Cluster, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
     """The offset after the last record of each partition; 0 where there never was one.
 
     Not what ``AIOKafkaConsumer.end_offsets`` says: the embedded broker answers that question with the end of the
@@ -188,7 +191,7 @@ async def end_offsets(broker: str, partitions: Collection[TopicPartition]) -> di
         return {}
     # The answer waited for is that there are no new records. Not 0 ms: there the embedded broker's answer lacks the
     # high watermark.
-    async with connected_consumer(broker, reset="latest", fetch_max_wait_ms=50) as consumer:
+    async with connected_consumer(cluster, reset="latest", fetch_max_wait_ms=50) as consumer:
         try:
             async with asyncio.timeout(END_OFFSETS_TIMEOUT):
                 consumer.assign(list(partitions))
@@ -198,33 +201,33 @@ async def end_offsets(broker: str, partitions: Collection[TopicPartition]) -> di
         except TimeoutError:
             topics = ", ".join(sorted({partition.topic for partition in partitions}))
             raise BrokerError(
-                f"the Kafka broker at {_address(broker)} did not give the end of every partition of {topics} within "
+                f"the Kafka broker at {_address(cluster)} did not give the end of every partition of {topics} within "
                 f"{END_OFFSETS_TIMEOUT:g} s; check that they exist and have a leader"
             ) from None
         return {partition: consumer.highwater(partition) for partition in partitions}
 
 
-def _address(broker: str) -> str:
-    return ",".join(bootstrap_servers(broker))
+def _address(cluster: Cluster) -> str:
+    return ",".join(cluster.servers)
 
 
 @contextmanager
-def _one_line(broker: str) -> Iterator[None]:
+def _one_line(cluster: Cluster) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if one_line := _translated(broker, error):
+        if one_line := _translated(cluster, error):
             raise one_line from error
         raise
 
 
-def _translated(broker: str, error: BaseException) -> BrokerError | None:
+def _translated(cluster: Cluster, error: BaseException) -> BrokerError | None:
     if isinstance(error, KafkaError):
         # aiokafka's own sentences can go over many lines.
-        return BrokerError(f"the Kafka broker at {_address(broker)} failed: {' '.join(str(error).split())}")
+        return BrokerError(f"the Kafka broker at {_address(cluster)} failed: {' '.join(str(error).split())}")
     if isinstance(error, TimeoutError):
         return BrokerError(
-            f"the Kafka broker at {_address(broker)} does not answer in time; "
+            f"the Kafka broker at {_address(cluster)} does not answer in time; "
             "check that it is running and that the addresses it advertises can be reached from here"
         )
     return None
@@ -242,11 +245,11 @@ async def _stop(consumer: AIOKafkaConsumer) -> None:
         await consumer._client.close()
 
 
-async def _finish(closing: Coroutine[None, None, None], broker: str) -> None:
+async def _finish(closing: Coroutine[None, None, None], cluster: Cluster) -> None:
     try:
         await _undivided(closing, CLOSE_TIMEOUT)
     except (KafkaError, TimeoutError) as error:
-        logger.warning("the connection to %s was not closed cleanly: %r", _address(broker), error)
+        logger.warning("the connection to %s was not closed cleanly: %r", _address(cluster), error)
 
 
 async def _undivided(work: Coroutine[None, None, None], seconds: float) -> None:
@@ -269,53 +272,9 @@ async def _undivided(work: Coroutine[None, None, None], seconds: float) -> None:
     task.result()
 
 
-async def _reachable(broker: str) -> str:
-    """The first server of ``broker`` that answers as a Kafka broker does.
-
-    aiokafka's own bootstrap asks one server after the other, for 40 s each, and logs an error for each; and what
-    is frozen, or no Kafka broker, accepts connections too. So they are all asked first, at once, and quietly.
-    """
-    servers = bootstrap_servers(broker)
-    tasks = [asyncio.create_task(_ask(server)) for server in servers]
-    problems = []
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            for answer in asyncio.as_completed(tasks):
-                try:
-                    return await answer
-                except (OSError, EOFError) as error:
-                    problems.append(_describe(error))
-    except TimeoutError:
-        problems.append(f"no answer within {CONNECT_TIMEOUT:g} s")
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    raise BrokerError(
-        f"cannot reach a Kafka broker at {_address(broker)}: {', '.join(dict.fromkeys(problems))}; "
-        "check that it is running and that the address is right"
-    )
-
-
-async def _ask(server: str) -> str:
-    host, _, port = server.rpartition(":")
-    reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    try:
-        writer.write(_API_VERSIONS_REQUEST)
-        _, correlation_id = struct.unpack(">ii", await reader.readexactly(8))
-    finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
-    if correlation_id != _CORRELATION_ID:
-        raise EOFError
-    return server
-
-
-def _describe(error: OSError | EOFError) -> str:
-    if isinstance(error, EOFError):
-        return "what answers there is no Kafka broker, or wants TLS"
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)
-    # Failed look-ups of names have their own text; several addresses that failed in different ways have none.
-    return error.strerror or "no address of it accepts connections"
+async def _reachable(cluster: Cluster) -> ClientOptions:
+    """What to make a client with that begins at a server which answers and lets us in. Raises :class:`BrokerError`."""
+    options = cluster.client_options()
+    server = await answering_server(cluster, options.get("ssl_context"), CONNECT_TIMEOUT)
+    await _undivided(check_entry(cluster, server, options, CONNECT_TIMEOUT), CONNECT_TIMEOUT)
+    return options | {"bootstrap_servers": [server]}

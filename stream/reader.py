@@ -14,6 +14,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from msgspec import Struct
 from msgspec.structs import replace
 
+from stream.cluster import Cluster
 from stream.kafka import (
     BrokerError,
     TopicPartition,
@@ -52,7 +53,7 @@ logger = logging.getLogger(__name__)
 class Source(Struct, frozen=True):
     """What to read of which topic. ``group`` is None to read alone; without ``follow`` it ends at the end."""
 
-    broker: str
+    cluster: Cluster
     topic: str
     start: Start
     group: str | None
@@ -61,12 +62,12 @@ class Source(Struct, frozen=True):
 
 async def open_reader(source: Source) -> "Reader":
     """A reader to be entered. Raises :class:`~stream.kafka.BrokerError` where the broker or the topic is not there."""
-    async with connected_admin(source.broker) as admin:
+    async with connected_admin(source.cluster) as admin:
         existing = await partition_counts(admin)
-    require_topics([source.topic], existing, source.broker)
+    require_topics([source.topic], existing, source.cluster.broker)
     partitions = [TopicPartition(source.topic, number) for number in range(existing[source.topic].total)]
     needs_ends = source.start == "now" or not source.follow
-    ends = await end_offsets(source.broker, partitions) if needs_ends else {}
+    ends = await end_offsets(source.cluster, partitions) if needs_ends else {}
     if source.group is None:
         return Reader(source, partitions, ends)
     return _Member(source, source.group, partitions, ends)
@@ -85,7 +86,7 @@ class Reader:
         self._partitions = partitions
         self._ends = ends
         """Where the partitions ended at the start; empty where that is of no interest."""
-        self._connection = connected_consumer(source.broker, group=source.group)
+        self._connection = connected_consumer(source.cluster, group=source.group)
         self._positions: list[int] = []
         self._moved = time.monotonic()
 
@@ -203,7 +204,7 @@ class _Member(Reader, ConsumerRebalanceListener):  # type: ignore[misc]
         Without one, a group whose members stop before their first commit would start at another "now" the next
         time; and what a broker takes for "now" can be wrong, see :func:`~stream.kafka.end_offsets`.
         """
-        async with connected_consumer(self._source.broker, group=self._group) as consumer:
+        async with connected_consumer(self._source.cluster, group=self._group) as consumer:
             consumer.assign(self._partitions)
             new = [partition for partition in self._partitions if await consumer.committed(partition) is None]
             if not new:
@@ -239,8 +240,9 @@ async def _joining(source: Source) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise BrokerError(
-            f"the Kafka broker at {source.broker} did not let group {source.group} in within {JOIN_TIMEOUT:g} s; "
-            "check that its offsets topic is available, and that the group's other members are alive"
+            f"the Kafka broker at {source.cluster.broker} did not let group {source.group} in within "
+            f"{JOIN_TIMEOUT:g} s; check that its offsets topic is available, and that the group's other members are "
+            "alive"
         ) from None
 
 

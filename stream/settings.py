@@ -13,9 +13,13 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
+from stream.cluster import Cluster, FilePath
 from stream.monitoring.sellers import SellerChoice
+from stream.settings_error import SettingsError
+
+__all__ = ["ENV_PREFIX", "REPLAY_SETTINGS", "GraceHours", "Settings", "SettingsError", "load_settings"]
 
 ENV_PREFIX = "VTR_"
 
@@ -35,22 +39,14 @@ REPLAY_SETTINGS = (
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Level = Annotated[Decimal, Meta(description="a share from 0 to 1")]
-FilePath = Annotated[str, Meta(min_length=1)]
 GraceHours = Annotated[int, Meta(ge=0, le=24 * 28)]
 """Grace ends inside the live window of 30 days, or what it is for would never count."""
 TopicName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]{1,200}\Z")]
 
 
-class SettingsError(ValueError):
-    """A setting is unknown or has a value it cannot have. The message is one line that names it."""
-
-
-class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(Cluster, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set. The descriptions are the help texts of the flags."""
 
-    broker: Annotated[str, Meta(description="Kafka's bootstrap servers: kafka://host:port[,host:port…]")] = (
-        "kafka://127.0.0.1:9092"
-    )
     group: Annotated[
         str,
         Meta(pattern=r"^[a-zA-Z0-9._-]{1,100}\Z", description="consumer group; also the prefix of the changelog topic"),
@@ -159,7 +155,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "auto"
 
     def __post_init__(self) -> None:
-        bootstrap_servers(self.broker)
+        super().__post_init__()
         for name in ("threshold", "warn_level", "recover_margin", "reject_ratio"):
             share: Decimal | None = getattr(self, name)
             if share is None:
@@ -204,25 +200,6 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return self.web_url.rstrip("/")
         host = socket.gethostname() if self.web_host in ("0.0.0.0", "::", "") else self.web_host  # noqa: S104
         return f"http://{f'[{host}]' if ':' in host else host}:{self.web_port}"
-
-
-def bootstrap_servers(broker: str) -> list[str]:
-    """``kafka://a:9092,b`` as ``["a:9092", "b:9092"]``. Raises ValueError that names the setting."""
-    scheme, separator, hosts = broker.partition("://")
-    if not separator:
-        scheme, hosts = "kafka", broker
-    servers = []
-    for host in hosts.split(","):
-        try:
-            url = urlsplit(f"//{host.strip()}")
-            port = 9092 if url.port is None else url.port
-        except ValueError:
-            url, port = urlsplit(""), 0
-        if scheme != "kafka" or not url.hostname or not port or url.path:
-            raise ValueError(f"Expected kafka://host:port, got {broker!r} - at `$.broker`")
-        name = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
-        servers.append(f"{name}:{port}")
-    return servers
 
 
 def _is_web_url(text: str) -> bool:

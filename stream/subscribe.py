@@ -19,6 +19,7 @@ from typing import Literal, TypeVar, get_args
 from aiokafka import ConsumerRecord
 from msgspec import Struct
 
+from stream.cluster import Cluster
 from stream.places import canonical_marketplace
 from stream.reader import Source, Start, open_reader
 from stream.records import (
@@ -33,7 +34,7 @@ from stream.records import (
     decode_key,
     decode_metric,
 )
-from stream.settings import Settings, bootstrap_servers
+from stream.settings import Settings
 
 ScopeWidth = Literal["seller", "marketplace", "category"]
 
@@ -50,7 +51,7 @@ _Record = TypeVar("_Record", Alert, Metric)
 
 
 def subscribe_alerts(
-    broker: str = _DEFAULTS.broker,
+    broker: str | Cluster = _DEFAULTS.broker,
     *,
     topic: str = _DEFAULTS.alerts_topic,
     start: Start = "now",
@@ -65,7 +66,8 @@ def subscribe_alerts(
 ) -> AsyncGenerator[Alert, None]:
     """Alerts as they are raised, in the order of their seller's partition.
 
-    ``broker`` is ``kafka://host:port[,host:port…]``. ``start`` says whether to read what the topic holds
+    ``broker`` is ``kafka://host:port[,host:port…]``, or a :class:`~stream.cluster.Cluster` where clients connect over
+    TLS or log in; settings are one too. ``start`` says whether to read what the topic holds
     (``"beginning"``) or only what comes after the first ``await`` (``"now"``).
 
     With ``group``, the subscription goes on where the group stopped, and shares the topic with the group's other
@@ -85,12 +87,12 @@ def subscribe_alerts(
     :class:`~stream.kafka.BrokerError`, one line, within seconds where the broker or the topic is not there.
     """
     wanted = _Wanted.of(seller_ids, marketplaces, scope, statuses, types, severities)
-    _check_source(broker, start, group)
-    return _subscribe(Source(broker, topic, start, group, follow), _accept_alert(wanted))
+    source = _source(broker, topic, start, group, follow=follow)
+    return _subscribe(source, _accept_alert(wanted))
 
 
 def subscribe_metrics(
-    broker: str = _DEFAULTS.broker,
+    broker: str | Cluster = _DEFAULTS.broker,
     *,
     topic: str = _DEFAULTS.metrics_topic,
     start: Start = "now",
@@ -108,15 +110,14 @@ def subscribe_metrics(
     :func:`latest_metrics`. Tombstones (of scopes that no longer exist) are skipped.
     """
     wanted = _Wanted.of(seller_ids, marketplaces, scope, statuses)
-    _check_source(broker, start, group)
-    source = Source(broker, topic, start, group, follow)
+    source = _source(broker, topic, start, group, follow=follow)
     if start == "beginning" and not follow and group is None:
         return _latest(source, wanted)
     return _subscribe(source, _accept_metric(wanted))
 
 
 async def latest_metrics(
-    broker: str = _DEFAULTS.broker,
+    broker: str | Cluster = _DEFAULTS.broker,
     *,
     topic: str = _DEFAULTS.metrics_topic,
     seller_ids: Collection[str] | None = None,
@@ -130,7 +131,7 @@ async def latest_metrics(
     filters but ``statuses`` let through: a status is wanted now, not at some time in the past.
     """
     wanted = _Wanted.of(seller_ids, marketplaces, scope, statuses)
-    return await _latest_by_scope(Source(broker, topic, "beginning", None, follow=False), wanted)
+    return await _latest_by_scope(_source(broker, topic, "beginning", None, follow=False), wanted)
 
 
 class _Wanted(Struct, frozen=True):
@@ -203,11 +204,12 @@ def _check(argument: str, name: str, known: Collection[str]) -> None:
         raise ValueError(f"{argument}: {name!r} is none of {', '.join(known)}")
 
 
-def _check_source(broker: str, start: Start, group: str | None) -> None:
-    bootstrap_servers(broker)
+def _source(broker: str | Cluster, topic: str, start: Start, group: str | None, *, follow: bool) -> Source:
+    cluster = broker if isinstance(broker, Cluster) else Cluster(broker=broker)
     _check("start", start, get_args(Start))
     if group == "":
         raise ValueError("group must have a name, or be None")
+    return Source(cluster, topic, start, group, follow)
 
 
 def _accept_alert(wanted: _Wanted) -> Callable[[ConsumerRecord], Alert | None]:

@@ -74,7 +74,7 @@ async def create_topics(settings: Settings) -> CreateReport:
     broker refuses one, and :class:`BrokerError` where the broker cannot be reached.
     """
     specs = required_topics(settings)
-    async with connected_admin(settings.broker) as admin:
+    async with connected_admin(settings) as admin:
         existing = await _counts(admin, specs)
         _require_partitions(existing, settings)
         missing = [spec for spec in specs if spec.name not in existing]
@@ -94,7 +94,7 @@ async def check_topics(settings: Settings) -> int:
     :class:`BrokerError` where the broker cannot be reached. Creates nothing.
     """
     specs = required_topics(settings)
-    async with connected_admin(settings.broker) as admin:
+    async with connected_admin(settings) as admin:
         counts = await _counts(admin, specs)
     require_topics([spec.name for spec in specs], counts, settings.broker)
     if len(set(counts.values())) > 1:

@@ -14,7 +14,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from stream.settings import ENV_PREFIX, Settings, bootstrap_servers, load_settings
+from stream.cluster import bootstrap_servers
+from stream.settings import ENV_PREFIX, Settings, load_settings
 from tests.brokers import apache_kafka
 from tests.monitoring.dashboards import GRAFANA
 from tests.test_readme import flags

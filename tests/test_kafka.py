@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import NewTopic, RecordsToDelete
 
 from stream import kafka
+from stream.cluster import Cluster, bootstrap_servers
 from stream.kafka import (
     BrokerError,
     PartitionCount,
@@ -21,24 +22,23 @@ from stream.kafka import (
     end_offsets,
     partition_counts,
 )
-from stream.settings import bootstrap_servers
 from tests.brokers import Broker
 
 REFUSED = "kafka://127.0.0.1:1"
 
 
 async def use_admin(broker: str) -> None:
-    async with connected_admin(broker) as admin:
+    async with connected_admin(Cluster(broker=broker)) as admin:
         await admin.list_topics()
 
 
 async def use_consumer(broker: str) -> None:
-    async with connected_consumer(broker) as consumer:
+    async with connected_consumer(Cluster(broker=broker)) as consumer:
         await consumer.topics()
 
 
 async def use_end_offsets(broker: str) -> None:
-    await end_offsets(broker, [TopicPartition("any", 0)])
+    await end_offsets(Cluster(broker=broker), [TopicPartition("any", 0)])
 
 
 Use = Callable[[str], Coroutine[None, None, None]]
@@ -46,7 +46,7 @@ uses = pytest.mark.parametrize("use", [use_admin, use_consumer, use_end_offsets]
 
 
 async def create(broker: Broker, topic: str, partitions: int) -> list[TopicPartition]:
-    async with connected_admin(broker.url) as admin:
+    async with connected_admin(broker.cluster) as admin:
         await admin.create_topics([NewTopic(topic, partitions, 1)])
     return [TopicPartition(topic, number) for number in range(partitions)]
 
@@ -133,7 +133,7 @@ async def test_kafka_errors_inside_become_one_line(broker: Broker, prefix: str) 
     mine, other = await create(broker, f"{prefix}errors", 2)
 
     async def commit_what_is_not_assigned() -> None:
-        async with connected_consumer(broker.url, group=prefix) as consumer:
+        async with connected_consumer(broker.cluster, group=prefix) as consumer:
             consumer.assign([mine])
             await consumer.commit({other: 1})
 
@@ -145,14 +145,14 @@ async def test_kafka_errors_inside_become_one_line(broker: Broker, prefix: str) 
 
 async def test_other_errors_inside_stay_what_they_are(broker: Broker) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with connected_admin(broker.url), connected_consumer(broker.url):
+        async with connected_admin(broker.cluster), connected_consumer(broker.cluster):
             raise ZeroDivisionError
 
 
 @uses
 async def test_nothing_is_left_behind(use: Use, broker: Broker, prefix: str) -> None:
     if use is use_end_offsets:
-        await end_offsets(broker.url, await create(broker, f"{prefix}left", 1))
+        await end_offsets(broker.cluster, await create(broker, f"{prefix}left", 1))
     else:
         await use(broker.url)
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -190,26 +190,26 @@ async def test_end_offsets_are_the_real_ends(broker: Broker, prefix: str) -> Non
     batch, empty, batches = partitions = await create(broker, f"{prefix}ends", 3)
     await send(broker, batch, 100)
     await send(broker, batches, 1, 50)
-    assert await end_offsets(broker.url, partitions) == {batch: 100, empty: 0, batches: 51}
+    assert await end_offsets(broker.cluster, partitions) == {batch: 100, empty: 0, batches: 51}
 
 
 async def test_end_offsets_in_another_thread_and_loop(broker: Broker, prefix: str) -> None:
     (partition,) = await create(broker, f"{prefix}thread", 1)
     await send(broker, partition, 7)
-    here = end_offsets(broker.url, [partition])
-    there = asyncio.to_thread(lambda: asyncio.run(end_offsets(broker.url, [partition])))
+    here = end_offsets(broker.cluster, [partition])
+    there = asyncio.to_thread(lambda: asyncio.run(end_offsets(broker.cluster, [partition])))
     assert list(await asyncio.gather(here, there)) == [{partition: 7}, {partition: 7}]
 
 
 async def test_end_offsets_of_nothing() -> None:
-    assert await end_offsets(REFUSED, []) == {}
+    assert await end_offsets(Cluster(broker=REFUSED), []) == {}
 
 
 async def test_end_offsets_of_what_does_not_exist(broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (partition,) = await create(broker, f"{prefix}one", 1)
     monkeypatch.setattr(kafka, "END_OFFSETS_TIMEOUT", 0.5)
     with pytest.raises(BrokerError, match=f"did not give the end of every partition of {prefix}one within 0.5 s"):
-        await end_offsets(broker.url, [partition, TopicPartition(partition.topic, 5)])
+        await end_offsets(broker.cluster, [partition, TopicPartition(partition.topic, 5)])
 
 
 @pytest.mark.kafka_only(reason="it deletes no records")
@@ -217,14 +217,14 @@ async def test_end_offsets_where_the_first_records_are_gone(broker: Broker, pref
     some, all_of_them = partitions = await create(broker, f"{prefix}gone", 2)
     await send(broker, some, 10)
     await send(broker, all_of_them, 10)
-    async with connected_admin(broker.url) as admin:
+    async with connected_admin(broker.cluster) as admin:
         await admin.delete_records({some: RecordsToDelete(4), all_of_them: RecordsToDelete(10)})
-    assert await end_offsets(broker.url, partitions) == {some: 10, all_of_them: 10}
+    assert await end_offsets(broker.cluster, partitions) == {some: 10, all_of_them: 10}
 
 
 async def test_partition_counts(broker: Broker, prefix: str) -> None:
     await create(broker, f"{prefix}three", 3)
-    async with connected_admin(broker.url) as admin:
+    async with connected_admin(broker.cluster) as admin:
         counts = await partition_counts(admin)
     assert counts[f"{prefix}three"] == PartitionCount(3, 3)
     assert f"{prefix}other" not in counts

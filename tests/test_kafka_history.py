@@ -27,7 +27,7 @@ TOPICS = ["--from-topics", "--broker", REFUSED]
         (["/dev/null", "--into", REFUSED, "--alerts", "-"], "do not go with it", 2),
         (["/dev/null", "--into", REFUSED, "--json"], "do not go with it", 2),
         (["/dev/null", "--into", REFUSED, "--checkpoint", "FOLDER"], "do not go with it", 2),
-        (["/dev/null", "--into", "http://x"], "'http://x' is no address", 2),
+        (["/dev/null", "--into", "http://x"], "got 'http://x'", 2),
     ],
 )
 def test_what_cannot_be_done_is_one_line(arguments: list[str], said: str, code: int) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import click
 import msgspec
@@ -24,12 +24,13 @@ from msgspec.structs import replace
 
 from stream import events, records
 from stream.cli import cli
+from stream.cluster import bootstrap_servers
 from stream.engine.settings import EngineSettings
 from stream.engine.status import Levels
 from stream.events import Event, OrderShipped, Rejection, RejectionCode, TrackingScanned, TrackingUploaded
 from stream.kafka import connected_admin
 from stream.policy import Standard
-from stream.settings import ENV_PREFIX, Settings, bootstrap_servers, load_settings
+from stream.settings import ENV_PREFIX, Settings, load_settings
 from stream.worker.dead_letters import dead_letter
 from stream.worker.health import Facts
 from stream.worker.web import readiness
@@ -130,7 +131,7 @@ def test_links_lead_somewhere() -> None:
 def row(field: msgspec.structs.FieldInfo) -> str:
     kind, *metadata = get_args(field.type)
     *_, meaning = [meta.description for meta in metadata if isinstance(meta, Meta) and meta.description]
-    kinds = get_args(kind) if get_origin(kind) is UnionType else (kind,)
+    kinds = get_args(kind) if get_origin(kind) in (UnionType, Union) else (kind,)
     choices = [f"`{choice}`" for each in kinds if get_origin(each) is Literal for choice in get_args(each)]
     meaning += f": {', '.join(choices)}" if choices else ""
     default = "" if field.default is None else f"`{field.default}`"
@@ -254,7 +255,7 @@ async def test_subscriber_prints_alerts(broker: Broker, prefix: str) -> None:
     program = program.replace(Settings().broker, broker.url)
     assert broker.url in program
     alert = replace(records.decode_alert(examples()["alert"]), seller_id=f"{prefix}seller", alert_id=f"{prefix}alert")
-    async with connected_admin(broker.url) as admin:
+    async with connected_admin(broker.cluster) as admin:
         # Another test may have declared the default topic already.
         await admin.create_topics([NewTopic(Settings().alerts_topic, 1, 1)])
     async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers(broker.url)) as producer:

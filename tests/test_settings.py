@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stream.settings import Settings, SettingsError, bootstrap_servers, load_settings
+from stream.cluster import bootstrap_servers
+from stream.settings import Settings, SettingsError, load_settings
 
 
 @pytest.fixture

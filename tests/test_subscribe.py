@@ -15,6 +15,7 @@ from aiokafka.admin import NewTopic
 from msgspec.structs import replace
 
 from stream import kafka, reader, subscribe
+from stream.cluster import Cluster, bootstrap_servers
 from stream.kafka import BrokerError, TopicPartition, connected_admin, connected_consumer
 from stream.reader import Start
 from stream.records import (
@@ -29,7 +30,6 @@ from stream.records import (
     encode,
     encode_key,
 )
-from stream.settings import bootstrap_servers
 from stream.subscribe import ScopeWidth, latest_metrics, subscribe_alerts, subscribe_metrics
 from stream.topics import TopicError
 from tests.brokers import Broker
@@ -119,7 +119,7 @@ class Topic:
         )
 
     async def create(self, partitions: int = 1) -> None:
-        async with connected_admin(self.broker.url) as admin:
+        async with connected_admin(self.broker.cluster) as admin:
             await admin.create_topics([NewTopic(self.name, partitions, 1, topic_configs={"cleanup.policy": "compact"})])
 
     async def send(self, records: list[Keyed], partition: int = 0) -> None:
@@ -129,7 +129,7 @@ class Topic:
         await (await self.producer.send_batch(batch, self.name, partition=partition))
 
     async def committed(self, group: str, partition: int = 0) -> int | None:
-        async with connected_consumer(self.broker.url, group=group) as consumer:
+        async with connected_consumer(self.broker.cluster, group=group) as consumer:
             consumer.assign([TopicPartition(self.name, partition)])
             offset: int | None = await consumer.committed(TopicPartition(self.name, partition))
             return offset
@@ -195,8 +195,8 @@ async def test_all_partitions(broker: Broker, prefix: str) -> None:
 
 
 async def test_the_end_is_that_of_the_start(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def then_more(url: str, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        ends = await kafka.end_offsets(url, partitions)
+    async def then_more(cluster: Cluster, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        ends = await kafka.end_offsets(cluster, partitions)
         await topic.send(alerts("too late"))
         return ends
 

@@ -25,7 +25,7 @@ def names(settings: Settings) -> list[str]:
 
 
 async def existing(settings: Settings) -> dict[str, int]:
-    async with connected_admin(settings.broker) as admin:
+    async with connected_admin(settings) as admin:
         counts = await partition_counts(admin)
     return {name: counts[name].total for name in names(settings) if name in counts}
 
@@ -69,7 +69,7 @@ async def test_created_at_the_same_time(settings: Settings) -> None:
 
 async def test_configs_reach_the_broker(settings: Settings) -> None:
     await create_topics(settings)
-    async with connected_admin(settings.broker) as admin:
+    async with connected_admin(settings) as admin:
         resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names(settings)]
         (response,) = await admin.describe_configs(resources)
     found = {name: {config[0]: config[1] for config in configs} for _, _, _, name, configs in response.resources}

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from stream.cli.format import printable
 from stream.cli.letter_text import letter_lines, letter_text, planned_text, summary_lines
 from stream.cli.options import CommandError, Instant, settings_options
+from stream.cluster import CLUSTER_SETTINGS
 from stream.dead_letters import (
     Check,
     Letter,
@@ -62,7 +63,7 @@ def _filters(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @click.group("dead-letters", invoke_without_command=True)
-@settings_options("broker", "dead_letters_topic")
+@settings_options(*CLUSTER_SETTINGS, "dead_letters_topic")
 @_filters
 @click.option("--summary", is_flag=True, help="Show how many there are of each code instead.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until Ctrl-C.")
@@ -101,12 +102,12 @@ def dead_letters(
         raise click.UsageError("--summary counts all and does not go with --limit")
     wanted = _wanted(codes, topics, sellers, since, until)
     if summary:
-        summaries = asyncio.run(summarise(settings.broker, settings.dead_letters_topic, wanted))
+        summaries = asyncio.run(summarise(settings, settings.dead_letters_topic, wanted))
         lines = [msgspec.json.encode(each).decode() for each in summaries] if as_json else summary_lines(summaries)
         for line in lines:
             click.echo(line)
         return
-    found = letters(settings.broker, settings.dead_letters_topic, wanted, limit=limit, follow=follow)
+    found = letters(settings, settings.dead_letters_topic, wanted, limit=limit, follow=follow)
     asyncio.run(_show(found, _json_text if as_json else letter_text))
 
 
@@ -135,12 +136,12 @@ class _Place(click.ParamType):
 
 
 @dead_letters.command
-@settings_options("broker", "dead_letters_topic", "lag_days")
+@settings_options(*CLUSTER_SETTINGS, "dead_letters_topic", "lag_days")
 @click.argument("place", type=_Place(), metavar="PARTITION:OFFSET")
 @_JSON
 def show(settings: Settings, *, place: tuple[int, int], as_json: bool) -> None:
     """Show one letter in full: why it was rejected, whether it would be again, and the record as it was."""
-    letter = asyncio.run(letter_at(settings.broker, settings.dead_letters_topic, *place))
+    letter = asyncio.run(letter_at(settings, settings.dead_letters_topic, *place))
     if as_json:
         click.echo(_json_text(letter))
         return
@@ -150,7 +151,7 @@ def show(settings: Settings, *, place: tuple[int, int], as_json: bool) -> None:
 
 
 @dead_letters.command
-@settings_options("broker", "dead_letters_topic", "lag_days")
+@settings_options(*CLUSTER_SETTINGS, "dead_letters_topic", "lag_days")
 @click.argument("file", required=False, metavar="[FILE]")
 @_filters
 @click.option("--force", is_flag=True, help="Send also what would be rejected again.")
@@ -184,17 +185,17 @@ async def _resend(
 ) -> None:
     topic = settings.dead_letters_topic
     if file is None:
-        found = [letter async for letter in letters(settings.broker, topic, wanted, limit=limit)]
+        found = [letter async for letter in letters(settings, topic, wanted, limit=limit)]
     else:
         found = _read(file, wanted, limit)
     check = Check(settings, datetime.now(UTC))
-    planned = await plan(found, check, settings.broker)
+    planned = await plan(found, check, settings)
     chosen = [each for each in planned if each.problem is None or (force and not is_without_value(each.letter))]
     sent = {id(each) for each in chosen}
     for each in planned:
         click.echo(planned_text(each, is_sent=id(each) in sent))
     if yes:
-        count = await send_again(chosen, topic, settings.broker)
+        count = await send_again(chosen, topic, settings)
         click.echo(f"sent {count} of {_letters(len(planned))}", err=True)
     else:
         click.echo(f"would send {len(chosen)} of {_letters(len(planned))}; nothing is sent without --yes", err=True)

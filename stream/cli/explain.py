@@ -10,6 +10,7 @@ import msgspec
 
 from stream.cli.format import rate_text, scope_text, unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
+from stream.cluster import CLUSTER_SETTINGS
 from stream.explain import Explanation, NotFoundError, explain_history, explain_live, standing_words
 from stream.explain.explanation import Check, LiveWindow, OfficialWindow, Tracking
 from stream.explain.facts import instant
@@ -33,7 +34,9 @@ _RESULTS = {
 
 
 @click.command
-@settings_options("broker", "group", "policy_file", "rates_file", "threshold", "grace_hours", "valid_when", "lag_days")
+@settings_options(
+    *CLUSTER_SETTINGS, "group", "policy_file", "rates_file", "threshold", "grace_hours", "valid_when", "lag_days"
+)
 @click.argument("seller_id", metavar="SELLER")
 @click.argument("shipment_id", metavar="SHIPMENT")
 @click.argument("files", nargs=-1, metavar="[FILE…]")

@@ -11,15 +11,17 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.cli.format import unused_lines, utc_text
-from stream.cli.options import Instant
+from stream.cli.options import BrokerUrl, Instant
 from stream.cli.output import Output
+from stream.cluster import bootstrap_servers
 from stream.kafka import TopicPartition
 from stream.replay import Source, find_topic_history, no_collection, read_sorted
 from stream.replay.publish import Published, check_age, publish
 from stream.replay.sorting import SortedEvents
-from stream.settings import Settings, bootstrap_servers
+from stream.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,20 +29,6 @@ R = TypeVar("R")
 
 TELL_EVERY = 10.0
 """Seconds between two lines that say how far it came."""
-
-
-class BrokerUrl(click.ParamType):
-    """``kafka://host:port``."""
-
-    name = "URL"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The same."""
-        try:
-            bootstrap_servers(value)
-        except ValueError:
-            self.fail(f"{value!r} is no address such as kafka://host:9092", param, ctx)
-        return value
 
 
 class Offsets(click.ParamType):
@@ -126,9 +114,7 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
             raise click.UsageError("--since and --until need --from-topics or --into")
         if not self.from_topics:
             return files
-        if self.into is not None and not set(bootstrap_servers(self.into)).isdisjoint(
-            bootstrap_servers(settings.broker)
-        ):
+        if self.into is not None and not set(bootstrap_servers(self.into)).isdisjoint(settings.servers):
             raise click.UsageError("--into is the broker that --from-topics reads from: its events are there already")
         history = asyncio.run(
             find_topic_history(
@@ -150,6 +136,7 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
         """Send the events of the sources into Kafka, and say how far it came."""
         if self.into is None:
             raise ValueError("there is nowhere to publish to")
+        target = replace(settings, broker=self.into)
         out = None if rejects is None else rejects.file
         with no_collection():
             events, summary = read_sorted(sources, self.since, self.until, memory=memory, rejects=out)
@@ -159,14 +146,14 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
             if rejects is not None:
                 rejects.complete()
             if events.first is not None and not self.allow_old:
-                asyncio.run(check_age(self.into, settings, events.first))
-            done = self._send(self.into, events, settings, summary.rejected.total())
+                asyncio.run(check_age(target, events.first))
+            done = self._send(events, target, summary.rejected.total())
         if done.was_stopped:
             on = f"go on with the same command and --since {utc_text(done.last)}" if done.last else "nothing was sent"
             click.echo(f"stopped; {on}", err=True)
             raise KeyboardInterrupt
 
-    def _send(self, broker: str, events: SortedEvents, settings: Settings, rejected: int) -> Published:
+    def _send(self, events: SortedEvents, settings: Settings, rejected: int) -> Published:
         started = told = time.perf_counter()
 
         def tell(published: Published) -> None:
@@ -176,7 +163,7 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
                 how_far = f"{published.events} of {events.count} events, up to {utc_text(published.last)}"
                 click.echo(f"so far     {how_far}", err=True)
 
-        done = asyncio.run(publish(events, broker, settings, speed=self.speed, tell=tell))
+        done = asyncio.run(publish(events, settings, speed=self.speed, tell=tell))
         elapsed = time.perf_counter() - started
         for kind, count in sorted(done.left_out.items()):
             click.echo(f"left out   {count} {kind}: the settings name no topic for them", err=True)

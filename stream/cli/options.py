@@ -11,6 +11,7 @@ import click
 import msgspec
 from msgspec import inspect
 
+from stream.cluster import bootstrap_servers
 from stream.settings import ENV_PREFIX, Settings, load_settings
 
 P = ParamSpec("P")
@@ -70,6 +71,10 @@ _SHORTER = {"policy_file": ("--policy",), "rates_file": ("--rates",)}
 
 _METAVARS = {
     "broker": "URL",
+    "ssl_ca_file": "FILE",
+    "ssl_cert_file": "FILE",
+    "ssl_key_file": "FILE",
+    "sasl_username": "NAME",
     "group": "NAME",
     "data_dir": "FOLDER",
     "policy_file": "FILE",
@@ -79,6 +84,20 @@ _METAVARS = {
     "web_url": "URL",
     "metrics_sellers": "SELLERS",
 } | {name: "TOPIC" for name in msgspec.structs.asdict(Settings()) if name.endswith("_topic")}
+
+
+class BrokerUrl(click.ParamType):
+    """``kafka://host:port``."""
+
+    name = "URL"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The same."""
+        try:
+            bootstrap_servers(value)
+        except ValueError as error:
+            self.fail(str(error).partition(" - ")[0], param, ctx)
+        return value
 
 
 class Instant(click.ParamType):

@@ -4,6 +4,7 @@ import click
 
 from stream.cli.format import alert_text, unused_lines
 from stream.cli.options import memory_option, settings_options
+from stream.cluster import CLUSTER_SETTINGS
 from stream.replay import Summary
 from stream.settings import REPLAY_SETTINGS, Settings
 
@@ -13,7 +14,7 @@ SHOWN = 20
 
 @click.command
 @settings_options(
-    "broker",
+    *CLUSTER_SETTINGS,
     "group",
     "order_shipped_topic",
     "tracking_uploaded_topic",

@@ -17,6 +17,7 @@ from stream.cli.kafka_history import KafkaHistory, kafka_options
 from stream.cli.options import CommandError, Instant, memory_option, processes_option, settings_options
 from stream.cli.output import STDOUT, Output, cleaning_up
 from stream.cli.progress import ReplayProgress
+from stream.cluster import CLUSTER_SETTINGS
 from stream.records import Alert, Metric, encode
 from stream.replay import Comparison, Form, Replay, Source, find_sources, usable_cores
 from stream.replay import replay as run_replay
@@ -30,7 +31,7 @@ WORST = 10
 
 @click.command
 @settings_options(
-    "broker", "order_shipped_topic", "tracking_uploaded_topic", "tracking_scanned_topic", *REPLAY_SETTINGS
+    *CLUSTER_SETTINGS, "order_shipped_topic", "tracking_uploaded_topic", "tracking_scanned_topic", *REPLAY_SETTINGS
 )
 @click.argument("files", nargs=-1, metavar="FILE…")
 @click.option(

@@ -10,6 +10,7 @@ import msgspec
 from stream.cli.format import unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.cli.report_text import report_lines
+from stream.cluster import CLUSTER_SETTINGS
 from stream.explain import NotFoundError
 from stream.replay import Summary
 from stream.report import Selection, Window, csv_of, report_of_deployment, report_of_history
@@ -17,7 +18,9 @@ from stream.settings import Settings
 
 
 @click.command
-@settings_options("broker", "group", "policy_file", "rates_file", "threshold", "grace_hours", "valid_when", "lag_days")
+@settings_options(
+    *CLUSTER_SETTINGS, "group", "policy_file", "rates_file", "threshold", "grace_hours", "valid_when", "lag_days"
+)
 @click.argument("seller_id", metavar="SELLER")
 @click.argument("more_files", nargs=-1, metavar="")
 @click.option("--marketplace", metavar="CODE", help="Only this marketplace, by code or id.")

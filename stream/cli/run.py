@@ -3,12 +3,13 @@
 import click
 
 from stream.cli.options import settings_options
+from stream.cluster import CLUSTER_SETTINGS
 from stream.settings import REPLAY_SETTINGS, Settings
 
 
 @click.command
 @settings_options(
-    "broker",
+    *CLUSTER_SETTINGS,
     "group",
     "store",
     "data_dir",

@@ -10,8 +10,10 @@ from typing import IO, cast
 
 import click
 import zstandard
+from msgspec.structs import replace
 
-from stream.cli.options import CommandError, Duration, Instant, settings_options
+from stream.cli.options import BrokerUrl, CommandError, Duration, Instant, settings_options
+from stream.cluster import CLUSTER_SETTINGS
 from stream.feed import FeedRecord, connected_feed
 from stream.settings import Settings
 from stream.simulator import LiveSimulation, Record, SimulationConfig, simulate_history
@@ -25,7 +27,12 @@ LIVE_STEP = 0.1
 
 
 @click.command
-@settings_options("order_shipped_topic", "tracking_uploaded_topic", "tracking_scanned_topic")
+@settings_options(
+    *(name for name in CLUSTER_SETTINGS if name != "broker"),
+    "order_shipped_topic",
+    "tracking_uploaded_topic",
+    "tracking_scanned_topic",
+)
 @click.option("--events", type=click.IntRange(min=1), default=100_000, show_default=True, help="How many events.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed gives another history.")
 @click.option("--sellers", type=click.IntRange(min=1), default=50, show_default=True, help="How many sellers.")
@@ -42,7 +49,7 @@ LIVE_STEP = 0.1
     "--scanned", type=click.FloatRange(0, 1), default=0.3, show_default=True, help="Share of scanned shipments."
 )
 @click.option("--out", metavar="FILE", help="Write NDJSON here; `-` is standard output, .gz and .zst are packed.")
-@click.option("--broker", metavar="URL", help="Send the events to this Kafka instead.")
+@click.option("--broker", type=BrokerUrl(), help="Send the events to this Kafka instead.")
 @click.option("--live", is_flag=True, help="With --broker: go on with live events after the history, until Ctrl-C.")
 @click.option(
     "--rate",
@@ -84,15 +91,17 @@ def simulate(
     except ValueError as error:
         raise CommandError(str(error)) from None
     if broker is not None:
-        asyncio.run(_send(broker, settings, records, LiveSimulation(config, rate, _utc_now) if live else None))
+        asyncio.run(
+            _send(replace(settings, broker=broker), records, LiveSimulation(config, rate, _utc_now) if live else None)
+        )
     elif out is not None:
         _write(out, records)
 
 
-async def _send(broker: str, settings: Settings, records: Iterator[Record], live: LiveSimulation | None) -> None:
-    async with connected_feed(broker, settings) as feed:
+async def _send(settings: Settings, records: Iterator[Record], live: LiveSimulation | None) -> None:
+    async with connected_feed(settings) as feed:
         sent = await feed.send(map(_fed, records))
-        click.echo(f"sent {sent} events to {broker}", err=True)
+        click.echo(f"sent {sent} events to {settings.broker}", err=True)
         while live is not None:
             await feed.send(map(_fed, live.due()))
             await asyncio.sleep(LIVE_STEP)

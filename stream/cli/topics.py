@@ -5,11 +5,12 @@ import asyncio
 import click
 
 from stream.cli.options import settings_options
+from stream.cluster import CLUSTER_SETTINGS
 from stream.settings import Settings
 from stream.topics import check_topics, create_topics
 
 _TOPIC_SETTINGS = (
-    "broker",
+    *CLUSTER_SETTINGS,
     "group",
     "order_shipped_topic",
     "tracking_uploaded_topic",

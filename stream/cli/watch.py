@@ -9,6 +9,7 @@ import click
 
 from stream.cli.format import alert_text, metric_text
 from stream.cli.options import settings_options
+from stream.cluster import CLUSTER_SETTINGS
 from stream.records import Alert, Metric, Severity, Status, encode, encode_key
 from stream.settings import Settings
 from stream.subscribe import ScopeWidth, latest_metrics, subscribe_alerts, subscribe_metrics
@@ -34,7 +35,7 @@ _SCOPE = click.option(
 
 
 @click.command
-@settings_options("broker", "alerts_topic")
+@settings_options(*CLUSTER_SETTINGS, "alerts_topic")
 @_FOLLOW
 @_SELLER
 @_MARKETPLACE
@@ -61,7 +62,7 @@ def alerts(
 ) -> None:
     """Show the alerts so far; with --follow, also those to come."""
     subscription = subscribe_alerts(
-        settings.broker,
+        settings,
         topic=settings.alerts_topic,
         start="beginning",
         follow=follow,
@@ -75,7 +76,7 @@ def alerts(
 
 
 @click.command
-@settings_options("broker", "metrics_topic")
+@settings_options(*CLUSTER_SETTINGS, "metrics_topic")
 @_FOLLOW
 @_SELLER
 @_MARKETPLACE
@@ -100,7 +101,7 @@ def metrics(
         if worst is not None:
             raise click.UsageError("--worst needs all metrics at once and does not go with --follow")
         subscription = subscribe_metrics(
-            settings.broker,
+            settings,
             topic=settings.metrics_topic,
             seller_ids=sellers or None,
             marketplaces=marketplaces or None,
@@ -111,7 +112,7 @@ def metrics(
         return
     by_scope = asyncio.run(
         latest_metrics(
-            settings.broker,
+            settings,
             topic=settings.metrics_topic,
             seller_ids=sellers or None,
             marketplaces=marketplaces or None,

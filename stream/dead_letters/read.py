@@ -9,6 +9,7 @@ from datetime import datetime
 from aiokafka import ConsumerRecord
 from msgspec import Struct
 
+from stream.cluster import Cluster
 from stream.dead_letters.letter import InvalidLetterError, Letter, Position, read_letter
 from stream.kafka import BrokerError, TopicPartition, connected_admin, connected_consumer, end_offsets, partition_counts
 from stream.reader import STALL_TIMEOUT, Source, open_reader
@@ -55,14 +56,14 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 async def letters(
-    broker: str, topic: str, wanted: Wanted, *, limit: int | None = None, follow: bool = False
+    cluster: Cluster, topic: str, wanted: Wanted, *, limit: int | None = None, follow: bool = False
 ) -> AsyncGenerator[Letter, None]:
     """The letters that a topic holds, the newest last; with ``limit`` only the newest; with ``follow`` then those to
     come.
 
     Keeps in memory what it gives. Raises :class:`~stream.kafka.BrokerError` where the broker or the topic is not there.
     """
-    async with await open_reader(Source(broker, topic, "beginning", None, follow=False)) as reader:
+    async with await open_reader(Source(cluster, topic, "beginning", None, follow=False)) as reader:
         found: list[Letter] = []
         while (records := await reader.fetch()) is not None:
             found.extend(wanted.among(records))
@@ -87,19 +88,19 @@ def _age(letter: Letter) -> tuple[datetime, int, int]:
     return letter.rejected_at, letter.partition, letter.offset
 
 
-async def letter_at(broker: str, topic: str, partition: int, offset: int) -> Letter:
+async def letter_at(cluster: Cluster, topic: str, partition: int, offset: int) -> Letter:
     """The letter at a position. Raises :class:`NoLetterError`, and :class:`~stream.kafka.BrokerError` as above."""
     where = Position(topic, partition, offset)
-    async with connected_admin(broker) as admin:
+    async with connected_admin(cluster) as admin:
         existing = await partition_counts(admin)
-    require_topics([topic], existing, broker)
+    require_topics([topic], existing, cluster.broker)
     if partition >= existing[topic].total:
         raise NoLetterError(f"there is no dead letter {where}: the topic has {existing[topic].total} partitions")
     at = TopicPartition(topic, partition)
-    end = (await end_offsets(broker, [at]))[at]
+    end = (await end_offsets(cluster, [at]))[at]
     if offset >= end:
         raise NoLetterError(f"there is no dead letter {where}: the partition ends before offset {end}")
-    async with connected_consumer(broker) as consumer, asyncio.timeout(STALL_TIMEOUT):
+    async with connected_consumer(cluster) as consumer, asyncio.timeout(STALL_TIMEOUT):
         start = (await consumer.beginning_offsets([at]))[at]
         if offset < start:
             raise NoLetterError(f"there is no dead letter {where} any more: the partition begins with offset {start}")

@@ -8,10 +8,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
+from stream.cluster import Cluster
 from stream.dead_letters.check import Check
 from stream.dead_letters.letter import Letter, resent_headers
 from stream.kafka import BrokerError, connected_admin, partition_counts
-from stream.settings import bootstrap_servers
 from stream.topics import DEAD_LETTER_MAX_BYTES, require_topics
 
 UNDER_WAY = 1_000
@@ -26,11 +26,11 @@ class Planned(NamedTuple):
     problem: str | None
 
 
-async def plan(letters: Sequence[Letter], check: Check, broker: str) -> list[Planned]:
+async def plan(letters: Sequence[Letter], check: Check, cluster: Cluster) -> list[Planned]:
     """What sending the letters would lead to. Raises :class:`~stream.topics.TopicError` where a source is gone."""
-    async with connected_admin(broker) as admin:
+    async with connected_admin(cluster) as admin:
         counts = await partition_counts(admin)
-    require_topics(sorted({letter.source.topic for letter in letters}), counts, broker)
+    require_topics(sorted({letter.source.topic for letter in letters}), counts, cluster.broker)
     return [
         Planned(letter, _partition(letter, counts[letter.source.topic].total), problem_of(letter, check))
         for letter in letters
@@ -58,15 +58,13 @@ def is_without_value(letter: Letter) -> bool:
     return letter.dropped is not None and letter.value is None
 
 
-async def resend(planned: Iterable[Planned], topic: str, broker: str) -> int:
+async def resend(planned: Iterable[Planned], topic: str, cluster: Cluster) -> int:
     """Send letters of ``topic`` to their source topics, in their order, and wait until all are acknowledged.
 
     Returns how many they were. Raises :class:`~stream.kafka.BrokerError`, which says how many were sent before.
     """
     sent = 0
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers(broker), acks="all", max_request_size=DEAD_LETTER_MAX_BYTES
-    )
+    producer = AIOKafkaProducer(acks="all", max_request_size=DEAD_LETTER_MAX_BYTES, **cluster.client_options())
     under_way: list[asyncio.Future[object]] = []
     try:
         await producer.start()
@@ -82,7 +80,7 @@ async def resend(planned: Iterable[Planned], topic: str, broker: str) -> int:
         return sent + await _acknowledged(under_way)
     except KafkaError as error:
         raise BrokerError(
-            f"the Kafka broker at {broker} does not take a letter, after at least {sent} that it took: "
+            f"the Kafka broker at {cluster.broker} does not take a letter, after at least {sent} that it took: "
             f"{' '.join(str(error).split())}; sending them again changes nothing"
         ) from error
     finally:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
+from stream.cluster import Cluster
 from stream.dead_letters.letter import Letter
 from stream.dead_letters.read import Wanted
 from stream.reader import Source, open_reader
@@ -26,11 +27,11 @@ class CodeSummary(Struct, kw_only=True):
     topics: dict[str, int] = field(default_factory=dict)
 
 
-async def summarise(broker: str, topic: str, wanted: Wanted) -> list[CodeSummary]:
+async def summarise(cluster: Cluster, topic: str, wanted: Wanted) -> list[CodeSummary]:
     """The letters that a topic holds by their code, the most frequent first. Errors are those of
     :func:`~stream.dead_letters.letters`; no letter is kept."""
     tally = Tally()
-    async with await open_reader(Source(broker, topic, "beginning", None, follow=False)) as reader:
+    async with await open_reader(Source(cluster, topic, "beginning", None, follow=False)) as reader:
         while (records := await reader.fetch()) is not None:
             for letter in wanted.among(records):
                 tally.add(letter)

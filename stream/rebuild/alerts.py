@@ -5,20 +5,21 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from stream.cluster import Cluster
 from stream.engine.alerts import alert_id
 from stream.reader import Source, open_reader
 from stream.records import Alert, InvalidRecordError, Metric, Scope, decode_alert, encode_key
 from stream.topics import TopicError
 
 
-async def told_until(broker: str, topic: str, until: datetime) -> dict[Scope, Alert]:
+async def told_until(cluster: Cluster, topic: str, until: datetime) -> dict[Scope, Alert]:
     """The last alert of each scope in a topic whose status began by then.
 
     Raises :class:`~stream.topics.TopicError` where the topic is missing or holds anything else, and
     :class:`~stream.kafka.BrokerError`.
     """
     told: dict[Scope, Alert] = {}
-    async with await open_reader(Source(broker, topic, "beginning", None, follow=False)) as reader:
+    async with await open_reader(Source(cluster, topic, "beginning", None, follow=False)) as reader:
         while (records := await reader.fetch()) is not None:
             for record in records:
                 if record.value is None:
@@ -27,7 +28,9 @@ async def told_until(broker: str, topic: str, until: datetime) -> dict[Scope, Al
                     alert = decode_alert(record.value)
                 except InvalidRecordError as error:
                     where = f"{topic}/{record.partition}:{record.offset}"
-                    raise TopicError(f"{where} at {broker} is none of the alerts to go on from: {error}") from error
+                    raise TopicError(
+                        f"{where} at {cluster.broker} is none of the alerts to go on from: {error}"
+                    ) from error
                 if alert.since <= until:
                     told[alert.scope] = alert
     return told

@@ -13,7 +13,7 @@ from stream.kafka import BrokerError, TopicPartition, connected_consumer, end_of
 from stream.rebuild.places import Places
 from stream.rebuild.state import State
 from stream.records import Alert
-from stream.settings import Settings, bootstrap_servers
+from stream.settings import Settings
 from stream.state import MemoryStore
 from stream.state.rows import pack_watermark, shipment_key
 from stream.topics import TopicError
@@ -25,13 +25,13 @@ async def require_new(settings: Settings, partitions: int) -> None:
     """Raises :class:`~stream.topics.TopicError` where the group has offsets, or its topics records, already."""
     topics = (settings.changelog_topic, settings.metrics_topic, settings.alerts_topic)
     outputs = [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
-    filled = {each.topic for each, end in (await end_offsets(settings.broker, outputs)).items() if end > 0}
+    filled = {each.topic for each, end in (await end_offsets(settings, outputs)).items() if end > 0}
     if filled:
         raise TopicError(
             f"topics {', '.join(sorted(filled))} at {settings.broker} have records already, and a rebuilt deployment "
             "begins with new ones: give other names, or delete them and create them again with `vtr topics create`"
         )
-    async with connected_consumer(settings.broker, group=settings.group) as consumer:
+    async with connected_consumer(settings, group=settings.group) as consumer:
         for each in _inputs(settings, partitions):
             if await consumer.committed(each) is not None:
                 raise TopicError(
@@ -51,10 +51,10 @@ async def write(settings: Settings, places: Places, state: State, alerts: Iterab
         steps[places.of(alert.seller_id)].alerts.append(alert)
     shipments = sum(len(outgoing.rows) for outgoing in steps)
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers(settings.broker),
         acks="all",
         max_batch_size=PRODUCER_BATCH_BYTES,
         max_request_size=PRODUCER_REQUEST_BYTES,
+        **settings.client_options(),
     )
     try:
         await producer.start()
@@ -76,7 +76,7 @@ async def commit(settings: Settings, partitions: int, ends: Mapping[TopicPartiti
     Raises :class:`~stream.kafka.BrokerError`, also where workers have started too early.
     """
     offsets = {each: ends.get(each, 0) for each in _inputs(settings, partitions)}
-    async with connected_consumer(settings.broker, group=settings.group) as consumer:
+    async with connected_consumer(settings, group=settings.group) as consumer:
         consumer.assign(list(offsets))
         await consumer.commit(offsets)
 

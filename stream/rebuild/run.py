@@ -78,13 +78,13 @@ def rebuild(
             if not events.count:
                 raise SourceError("there are no events in the history, so there is nothing to rebuild from")
             time.sleep(max(0.0, started + settings.idle_after - time.monotonic()))
-            silent = _silent(settings, ends, asyncio.run(end_offsets(settings.broker, ends)))
+            silent = _silent(settings, ends, asyncio.run(end_offsets(settings, ends)))
             # The later of two times of a type stands last.
             latest = dict(sorted([*in_files.latest.items(), *in_topics.latest.items()], key=itemgetter(1)))
             state = rebuild_state(events, settings, summary, reached(latest, now, silent))
         told = {}
         if previous_alerts is not None:
-            told = asyncio.run(told_until(settings.broker, previous_alerts, state.as_of))
+            told = asyncio.run(told_until(settings, previous_alerts, state.as_of))
         alerts, untold = first_alerts(state.alerts, told, state.metrics, settings.group, state.as_of)
         shipments = asyncio.run(write(settings, Places(partitions, topics.places), state, alerts))
     asyncio.run(commit(settings, partitions, ends))

@@ -51,13 +51,12 @@ class Published(Struct):
 
 async def publish(
     events: Iterable[Event],
-    broker: str,
     settings: Settings,
     *,
     speed: float | None = None,
     tell: Callable[[Published], None] = lambda _: None,
 ) -> Published:
-    """Send events, sorted by their versions, to the input topics of the settings at ``broker``, each to the partition
+    """Send events, sorted by their versions, to the input topics of the settings, each to the partition
     that producers' partitioner gives its seller, and wait until all replicas have them.
 
     ``speed`` is how many times faster they follow one another than they did; None is as fast as it goes. ``tell`` is
@@ -67,7 +66,7 @@ async def publish(
     """
     published = Published()
     try:
-        async with connected_feed(broker, settings) as feed:
+        async with connected_feed(settings) as feed:
             with _ctrl_c() as stopped:
                 rest = takewhile(lambda _: not stopped.is_set(), events)
                 if speed is None:
@@ -142,7 +141,7 @@ def _ctrl_c() -> Iterator[asyncio.Event]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-async def check_age(broker: str, settings: Settings, oldest: datetime) -> None:
+async def check_age(settings: Settings, oldest: datetime) -> None:
     """Raises :class:`TooOldError` where workers that have caught up would not take an event of that time, or an input
     topic would soon delete it, because Kafka tells a record's age by its date. A broker that does not say what its
     topics keep is taken to keep all."""
@@ -153,14 +152,14 @@ async def check_age(broker: str, settings: Settings, oldest: datetime) -> None:
             "them as dead letters (too_late), and stop where most of what comes is that old; leave them out with "
             "--since, or give --allow-old"
         )
-    async with connected_admin(broker) as admin:
+    async with connected_admin(settings) as admin:
         for topic in settings.input_topics:
             kept = await _kept(admin, topic)
             if kept is not None and age > kept:
                 raise TooOldError(
-                    f"topic {topic} at {broker} keeps records for {_days(kept)} days by their dates, which are the "
-                    f"event times, so events since {oldest:%Y-%m-%d} would be deleted within minutes, perhaps before "
-                    "they are read; raise its retention.ms, leave them out with --since, or give --allow-old"
+                    f"topic {topic} at {settings.broker} keeps records for {_days(kept)} days by their dates, which "
+                    f"are the event times, so events since {oldest:%Y-%m-%d} would be deleted within minutes, perhaps "
+                    "before they are read; raise its retention.ms, leave them out with --since, or give --allow-old"
                 )
 
 

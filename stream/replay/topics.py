@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import OffsetOutOfRangeError
 from msgspec import Struct, field
 
+from stream.cluster import Cluster
 from stream.events import EARLIEST_EVENT_TIME, MAX_FUTURE, Event, Rejection, check_arrival, decode
 from stream.kafka import (
     BrokerError,
@@ -46,10 +47,10 @@ class TopicRange(NamedTuple):
 
 
 class TopicHistory(Struct, frozen=True, eq=False):
-    """Events that the topics of a broker hold: of those between the offsets, those whose event time is ``since`` or
+    """Events that the topics of a cluster hold: of those between the offsets, those whose event time is ``since`` or
     later and before ``until`` (UTC-aware)."""
 
-    broker: str
+    cluster: Cluster
     ranges: tuple[TopicRange, ...]
     since: datetime | None = None
     until: datetime | None = None
@@ -82,7 +83,7 @@ async def find_topic_history(
     the broker cannot be reached, or does not hold what was asked for.
     """
     broker = settings.broker
-    async with connected_admin(broker) as admin:
+    async with connected_admin(settings) as admin:
         counts = await partition_counts(admin)
     require_topics(settings.input_topics, counts, broker)
     all_of_them = [
@@ -95,8 +96,8 @@ async def find_topic_history(
     given = {"first": dict(from_offsets or {}), "last": dict(to_offsets or {})}
     for position in sorted({*given["first"], *given["last"]} - set(chosen)):
         raise BrokerError(f"{position.topic}/{position.partition} is no partition of the input topics that are read")
-    ends = await end_offsets(broker, chosen)
-    async with connected_consumer(broker) as consumer:
+    ends = await end_offsets(settings, chosen)
+    async with connected_consumer(settings) as consumer:
         consumer.assign(chosen)
         starts: dict[TopicPartition, int] = await consumer.beginning_offsets(chosen) if chosen else {}
         for offsets in given.values():
@@ -111,7 +112,7 @@ async def find_topic_history(
     starts |= given["first"]
     ends |= given["last"]
     ranges = tuple(TopicRange(each.topic, each.partition, starts[each], ends[each]) for each in chosen)
-    return TopicHistory(broker, ranges, since, until)
+    return TopicHistory(settings, ranges, since, until)
 
 
 async def _starts_at(
@@ -162,8 +163,9 @@ async def _fetched(history: TopicHistory) -> AsyncGenerator[Sequence[Record], No
     """The records of the ranges, by the partition and fetch."""
     ranges = [each for each in history.ranges if each.start < each.end]
     ends = {TopicPartition(each.topic, each.partition): each.end for each in ranges}
+    broker = history.cluster.broker
     # Whatever was deleted since the offsets were fixed is missed, and must not be skipped.
-    async with connected_consumer(history.broker, reset="none") as consumer:
+    async with connected_consumer(history.cluster, reset="none") as consumer:
         consumer.assign(list(ends))
         for each in ranges:
             consumer.seek(TopicPartition(each.topic, each.partition), each.start)
@@ -174,7 +176,7 @@ async def _fetched(history: TopicHistory) -> AsyncGenerator[Sequence[Record], No
                 fetched = await consumer.getmany(timeout_ms=POLL_MS)
             except OffsetOutOfRangeError as error:
                 raise BrokerError(
-                    f"records at {history.broker} were deleted before they were read; try again: {error.args[0]}"
+                    f"records at {broker} were deleted before they were read; try again: {error.args[0]}"
                 ) from error
             for partition, records in fetched.items():
                 if partition in ends:
@@ -192,7 +194,7 @@ async def _fetched(history: TopicHistory) -> AsyncGenerator[Sequence[Record], No
             elif time.monotonic() - moved > STALL_TIMEOUT:
                 ((topic, number), position), *_ = now.items()
                 raise BrokerError(
-                    f"the broker at {history.broker} gives nothing of {topic}/{number} from offset {position} on, "
+                    f"the broker at {broker} gives nothing of {topic}/{number} from offset {position} on, "
                     f"which ends at {ends[TopicPartition(topic, number)]}; check that the partition has a leader"
                 )
 

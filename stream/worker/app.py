@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import cast
 
 import faust
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.streams import Stream
 from faust.types import StreamT
 from faust.types.transports import TransportT
 from faust.types.web import Web
 
-from stream.settings import Settings, bootstrap_servers
+from stream.cluster import Cluster
+from stream.settings import Settings
 from stream.state import MemoryStore, Store
 from stream.state.rocks import RocksStore
 from stream.worker.api.routes import Api
@@ -43,12 +45,15 @@ BUFFERED_BATCHES = 16
 class VtrApp(faust.App):
     """Faust's app on the batch transport."""
 
+    cluster: Cluster
     processor: Processor
     health: Health
     api: Api
 
     def _new_transport(self) -> TransportT:
-        return BatchTransport(self.conf.broker_consumer, self, self.loop, processing=self.processor)
+        return BatchTransport(
+            self.conf.broker_consumer, self, self.loop, processing=self.processor, cluster=self.cluster
+        )
 
     def _new_web(self) -> Web:
         return WorkerWeb(self)
@@ -56,6 +61,7 @@ class VtrApp(faust.App):
     async def on_start(self) -> None:
         """Before anything else, and while all else starts."""
         self.add_future(self.health.watch())
+        self.add_future(self.health.watch_entry())
         await super().on_start()
 
     def on_rebalance_end(self) -> None:
@@ -79,7 +85,8 @@ def create_app(settings: Settings, partitions: int) -> VtrApp:
     accept_any_header_name()
     app = VtrApp(
         settings.group,
-        broker=";".join(f"kafka://{server}" for server in bootstrap_servers(settings.broker)),
+        broker=";".join(f"kafka://{server}" for server in settings.servers),
+        broker_credentials=credentials(settings),
         store="memory://",
         autodiscover=False,
         origin="stream.worker",
@@ -108,6 +115,7 @@ def create_app(settings: Settings, partitions: int) -> VtrApp:
         web_port=settings.web_port or 1,  # Faust takes no 0, not even where the server is off
         worker_redirect_stdouts=False,
     )
+    app.cluster = settings
     processor = app.processor = Processor(app, settings, partitions)
     app.health = Health(app)
     app.api = Api(app, settings, partitions)
@@ -130,6 +138,20 @@ def create_app(settings: Settings, partitions: int) -> VtrApp:
     app.agent(inputs, concurrency=1)(vtr)
     app.task(processor.pass_idle_time)
     return app
+
+
+def credentials(cluster: Cluster) -> Credentials | None:
+    """What Faust makes its clients of. Raises :class:`~stream.settings_error.SettingsError`."""
+    options = cluster.client_options()
+    tls = options.get("ssl_context")
+    if cluster.uses_sasl:
+        return SASLCredentials(
+            username=options["sasl_plain_username"],
+            password=options["sasl_plain_password"],
+            mechanism=options["sasl_mechanism"],
+            ssl_context=tls,
+        )
+    return None if tls is None else SSLCredentials(tls)
 
 
 def open_store(settings: Settings, partition: int) -> Store:

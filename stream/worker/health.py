@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 from faust.types import TP
 from msgspec import Struct
 
+from stream.kafka import why_shut_out
 from stream.worker import facts
 from stream.worker.transport import BatchConsumer
 
@@ -32,6 +33,9 @@ partition from its shipments takes minutes, and a restart would begin them anew.
 LOOK_EVERY = 1.0
 """Seconds between two looks of the worker at itself."""
 
+ASK_WHY_EVERY = 20.0
+"""Seconds between two questions why no broker answers. One is a login more, and a password may be one that is wrong."""
+
 logger = logging.getLogger("stream.worker.health")
 
 State = Literal["starting", "joining", "restoring", "running", "stopping", "failed"]
@@ -50,6 +54,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     broker_answer_age_seconds: float | None = None
     unanswered_partitions: list[str] = []
     """Input partitions for which no broker answers, though it may for others."""
+    shut_out: str | None = None
+    """While some broker does not answer: what a client that begins now is told, which a worker would not hear of."""
     processing_seconds: float | None = None
     """Since a batch was last done, while others wait."""
     publishing_seconds: float | None = None
@@ -85,6 +91,8 @@ def troubles(known: Facts) -> list[Trouble]:
             found.append(Trouble(kind, text.format(seconds)))
     if known.unanswered_partitions and not any(trouble.kind == "broker" for trouble in found):
         found.append(Trouble("partitions", f"no broker answers for {_list(known.unanswered_partitions)}"))
+    if known.shut_out is not None:
+        found.append(Trouble("shut out", known.shut_out))
     return found
 
 
@@ -100,6 +108,9 @@ _STATES = {
     "stopping": "the worker is stopping",
     "failed": "the worker is stopping because of an error",
 }
+
+_UNTOLD = {*_STATES, "windows", "shut out"}
+"""What passes by itself with every rebalance, and what is told where it is asked for."""
 
 _NAMED = 10
 
@@ -117,6 +128,8 @@ class Health:
         self._stepped_at = monotonic()
         self._answered_at: float | None = None
         self._told: dict[str, float] = {}
+        self._shut_out: str | None = None
+        self._asked_why_at = float("-inf")
 
     def facts(self) -> Facts:
         """What is known now."""
@@ -139,6 +152,7 @@ class Health:
             poll_age_seconds=now - max(consumer.last_poll_at, processor.ready_at) if inputs else None,
             broker_answer_age_seconds=None if answered_at is None else now - answered_at,
             unanswered_partitions=_names(facts.unanswered(consumer, patience)) if is_settled else [],
+            shut_out=self._shut_out,
             processing_seconds=now - consumer.progressed_at if consumer.is_processing() else None,
             publishing_seconds=None if publishing is None else now - publishing,
             commit_age_seconds=None if consumer.last_commit_at is None else now - consumer.last_commit_at,
@@ -172,6 +186,23 @@ class Health:
             self.step()
             await asyncio.sleep(LOOK_EVERY)
 
+    async def watch_entry(self) -> None:
+        """While brokers do not answer, ask as a new client why, until the worker stops."""
+        while True:
+            await self.step_entry()
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def step_entry(self) -> None:
+        """Ask once, where it is time. To Faust a broker that refuses us, as after a change of the password, is away."""
+        if not {trouble.kind for trouble in troubles(self.facts())} & {"broker", "partitions"}:
+            self._shut_out = None
+        elif monotonic() - self._asked_why_at > ASK_WHY_EVERY:
+            self._asked_why_at = monotonic()
+            why = await why_shut_out(self._app.cluster)
+            if why is not None and why != self._shut_out:
+                logger.warning("not ready: %s", why)
+            self._shut_out = why
+
     def step(self) -> None:
         """Look at the facts once."""
         now = monotonic()
@@ -180,8 +211,7 @@ class Health:
         if blocked > STUCK_AFTER:
             logger.warning("the event loop was blocked for %.0f s", blocked)
         known = self.facts()
-        # What passes by itself with every rebalance is not said here.
-        found = {kind: text for kind, text in troubles(known) if kind not in _STATES and kind != "windows"}
+        found = {kind: text for kind, text in troubles(known) if kind not in _UNTOLD}
         if found.keys() - self._told and not (self._told and "broker" in found):  # all else follows from that
             logger.warning("not ready: %s", "; ".join(found.values()))
         self._told |= {kind: self._told.get(kind, now) for kind in found}

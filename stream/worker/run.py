@@ -10,7 +10,7 @@ from threading import Timer
 from faust import Worker
 
 from stream.kafka import BrokerError
-from stream.settings import Settings, SettingsError, bootstrap_servers
+from stream.settings import Settings, SettingsError
 from stream.state.rocks import StoreLockedError
 from stream.topics import TopicError, check_topics
 from stream.worker.app import create_app
@@ -51,7 +51,7 @@ def run_worker(settings: Settings) -> int:
     logger.info(
         "worker of group %s on %s: %d partitions, %s store",
         settings.group,
-        ",".join(bootstrap_servers(settings.broker)),  # an address may come with a password
+        ",".join(settings.servers),
         partitions,
         settings.store,
     )

@@ -22,6 +22,7 @@ from faust.types import TP, ConsumerMessage, Message
 from faust.types.transports import ConsumerT, ProducerT, TPorTopicSet
 from faust.types.tuples import ack_lock
 
+from stream.cluster import Cluster
 from stream.kafka import TopicPartition, end_offsets
 from stream.worker.changelog import ChangelogRows, read_as_rows
 from stream.worker.offsets import OffsetLedger
@@ -254,8 +255,7 @@ class BatchConsumer(driver.Consumer):
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         """The ends of partitions, for recovery. See :func:`stream.kafka.end_offsets` for why not the client's own."""
         wanted = [TopicPartition(tp.topic, tp.partition) for tp in partitions]
-        servers = ",".join(driver.server_list(self.transport.url, driver.Transport.default_port))
-        ends = await end_offsets(f"kafka://{servers}", wanted)
+        ends = await end_offsets(cast("BatchTransport", self.transport).cluster, wanted)
         return {TP(tp.topic, tp.partition): end for tp, end in ends.items()}
 
     # --- Acknowledging and committing --------------------------------------------------------------------------------
@@ -380,9 +380,10 @@ class Processing(Protocol):
 class BatchTransport(driver.Transport):
     """Kafka by the batch."""
 
-    def __init__(self, *args: Any, processing: Processing, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, processing: Processing, cluster: Cluster, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
         self.processing = processing
+        self.cluster = cluster
 
     Consumer: ClassVar[type[ConsumerT]] = BatchConsumer
     Producer: ClassVar[type[ProducerT]] = SessionProducer

@@ -13,8 +13,8 @@ from typing import Protocol, cast
 
 from aiokafka.admin import NewTopic
 
+from stream.cluster import Cluster, bootstrap_servers
 from stream.kafka import connected_admin, connected_consumer, end_offsets
-from stream.settings import bootstrap_servers
 from tests.benchmarks import limit, worker
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.expected import peer_counts, require
@@ -118,26 +118,26 @@ async def peer_worker(name: str, dataset: Dataset, folder: Path) -> Measurement:
         alerts_topic=f"{group}-alerts",
         data_dir=str(folder / group),
     )
-    async with connected_admin(settings.broker) as admin:
+    async with connected_admin(settings) as admin:
         await admin.create_topics([NewTopic(job.alerts_topic, settings.partitions, 1)])
-    async with watching(settings.broker, group, peer.changelogs(job)) as watch:
+    async with watching(settings, group, peer.changelogs(job)) as watch:
         command = [sys.executable, "-m", "tests.benchmarks.peers", name, json.dumps(job)]
         process = Process(command, folder / f"{group}.log", {})
         try:
             measurement = await measured(watch, dataset.ends, process, first=getattr(peer, "FIRST", None))
-            counts = peer.final_counts(await _latest(watch, settings.broker))
+            counts = peer.final_counts(await _latest(watch, settings))
             require(counts, apart(peer_counts, dataset.file))
         finally:
             process.stop()
     return measurement
 
 
-async def _latest(watch: Watch, broker: str) -> dict[bytes, bytes]:
+async def _latest(watch: Watch, cluster: Cluster) -> dict[bytes, bytes]:
     """The latest record of each key of the changelogs."""
     partitions = await watch.changelog()
-    ends = await end_offsets(broker, partitions)
+    ends = await end_offsets(cluster, partitions)
     latest: dict[bytes, bytes] = {}
-    async with connected_consumer(broker) as consumer:
+    async with connected_consumer(cluster) as consumer:
         consumer.assign(partitions)
         unread = {partition for partition, end in ends.items() if end > 0}
         while unread:

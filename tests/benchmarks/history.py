@@ -117,10 +117,10 @@ def _simulate_into(settings: Settings, events: int, sellers: int) -> dict[TopicP
 async def _sent(settings: Settings, records: Iterable[FeedRecord]) -> dict[TopicPartition, int]:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics have no leader yet, and it tries again
     await create_topics(settings)
-    async with connected_feed(settings.broker, settings) as feed:
+    async with connected_feed(settings) as feed:
         await feed.send(records)
     inputs = [TopicPartition(topic, p) for topic in settings.input_topics for p in range(settings.partitions)]
-    ends = await end_offsets(settings.broker, inputs)
+    ends = await end_offsets(settings, inputs)
     return {partition: end for partition, end in ends.items() if end}
 
 

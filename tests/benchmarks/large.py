@@ -89,7 +89,7 @@ async def _run(bench: Bench) -> None:
 
 async def _read(settings: Settings, folder: Path, ends: dict[TopicPartition, int]) -> tuple[Measurement, _Said, float]:
     """Let a worker read all, and stop it. Returns also what it has said, and the seconds it took to stop."""
-    async with watching(settings.broker, settings.group, [settings.changelog_topic]) as watch:
+    async with watching(settings, settings.group, [settings.changelog_topic]) as watch:
         process = worker.start(settings, folder)
         try:
             measurement = await measured(watch, ends, process)
@@ -143,7 +143,7 @@ async def _metrics(settings: Settings) -> dict[Scope, Metric]:
 async def _published(settings: Settings) -> int:
     """How many metrics were ever said."""
     partitions = [TopicPartition(settings.metrics_topic, number) for number in range(settings.partitions)]
-    return sum((await end_offsets(settings.broker, partitions)).values())
+    return sum((await end_offsets(settings, partitions)).values())
 
 
 def _this_hour() -> datetime:

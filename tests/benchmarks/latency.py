@@ -15,8 +15,9 @@ from itertools import count
 
 from aiokafka import AIOKafkaProducer
 
+from stream.cluster import bootstrap_servers
 from stream.kafka import TopicPartition, end_offsets
-from stream.settings import Settings, bootstrap_servers
+from stream.settings import Settings
 from stream.subscribe import subscribe_alerts
 from tests.benchmarks import worker
 from tests.benchmarks.bench import Bench
@@ -82,7 +83,7 @@ async def _round(bench: Bench) -> tuple[list[float], float]:
     async with worker.deployment(base, bench.folder) as (settings, watch), producer:
         await _send_all(producer, alerting)
         inputs = [TopicPartition(topic, p) for topic in settings.input_topics for p in range(settings.partitions)]
-        ends = {partition: end for partition, end in (await end_offsets(settings.broker, inputs)).items() if end}
+        ends = {partition: end for partition, end in (await end_offsets(settings, inputs)).items() if end}
         process = worker.start(settings, bench.folder)
         try:
             while await watch.committed(ends) < sum(ends.values()):

@@ -17,7 +17,8 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
-from stream.settings import Settings, bootstrap_servers
+from stream.cluster import bootstrap_servers
+from stream.settings import Settings
 from stream.state.rows import WATERMARK_KEY
 from stream.topics import create_topics
 from stream.worker.app import open_store
@@ -90,7 +91,7 @@ async def _filled(dataset: Dataset, folder: Path, store: str) -> Settings:
     """The settings of a worker that has read the whole backlog and stopped."""
     settings = worker.run_settings(dataset.settings, folder, store=store)
     await create_topics(settings)
-    async with watching(settings.broker, settings.group, [settings.changelog_topic]) as watch:
+    async with watching(settings, settings.group, [settings.changelog_topic]) as watch:
         process = worker.start(settings, folder)
         try:
             await measured(watch, dataset.ends, process)
@@ -110,7 +111,7 @@ async def _start(settings: Settings, folder: Path, *, lose_folder: bool = False)
 async def at_work(settings: Settings, folder: Path) -> AsyncIterator[tuple[Process, Start]]:
     """A worker that has just been started and is at work, with how that went. Stopped at the end."""
     await _leave_an_event_in_each_partition(settings)
-    async with watching(settings.broker, settings.group, [settings.changelog_topic]) as watch:
+    async with watching(settings, settings.group, [settings.changelog_topic]) as watch:
         before = await watch.written()
         started = time.perf_counter()
         process = worker.start(settings, folder)

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
+from stream.cluster import bootstrap_servers
 from stream.events import Event, OrderShipped, encode
 from stream.feed import BATCH_BYTES
 from stream.replay import find_topic_history, read_sorted
 from stream.replay.publish import publish
 from stream.replay.topics import read_topics
-from stream.settings import Settings, bootstrap_servers
+from stream.settings import Settings
 from stream.topics import create_topics
 from tests.benchmarks.backlog import LIMIT, read_and_decode
 from tests.benchmarks.bench import Bench
@@ -85,7 +86,7 @@ def _measured(events: int, work: Callable[[], None]) -> Measurement:
 
 async def send_as_history(events: Sequence[Event], settings: Settings) -> None:
     """As ``vtr replay --into`` does."""
-    published = await publish(events, settings.broker, settings)
+    published = await publish(events, settings)
     if published.events != len(events):
         raise RuntimeError(f"{published.events} events were sent, not {len(events)}")
 

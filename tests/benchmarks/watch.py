@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from stream.cluster import Cluster
 from stream.kafka import TopicPartition, connected_admin, connected_consumer, partition_counts
 from tests.benchmarks.measure import Measurement
 from tests.benchmarks.process import PATIENCE, POLL, BenchmarkError, Process
@@ -62,9 +63,9 @@ class Watch:
 
 
 @asynccontextmanager
-async def watching(broker: str, group: str, changelogs: Sequence[str]) -> AsyncIterator[Watch]:
-    """A watch on a group at ``broker``."""
-    async with connected_admin(broker) as admin, connected_consumer(broker, group=group) as consumer:
+async def watching(cluster: Cluster, group: str, changelogs: Sequence[str]) -> AsyncIterator[Watch]:
+    """A watch on a group of ``cluster``."""
+    async with connected_admin(cluster) as admin, connected_consumer(cluster, group=group) as consumer:
         # It joins no group without a subscription; the group's name is for asking what is committed.
         yield Watch(admin, consumer, changelogs, group)
 

@@ -62,10 +62,10 @@ async def deployment(base: Settings, folder: Path, **changes: object) -> AsyncIt
     """Settings, topics and a watch for a run; what it wrote is deleted at the end, or many runs would fill the disk."""
     settings = run_settings(base, folder, **changes)
     await create_topics(settings)
-    async with watching(settings.broker, settings.group, [settings.changelog_topic]) as watch:
+    async with watching(settings, settings.group, [settings.changelog_topic]) as watch:
         yield settings, watch
     written = [spec.name for spec in required_topics(settings) if spec.name not in settings.input_topics]
-    async with connected_admin(settings.broker) as admin:
+    async with connected_admin(settings) as admin:
         await admin.delete_topics(written)
     shutil.rmtree(settings.data_dir, ignore_errors=True)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from stream.cluster import Cluster
 from stream.embedded import BrokerProcess, EmbeddedBroker
 from tests.brokers import apache_kafka
 from tests.brokers.apache_kafka import KafkaNode
@@ -36,6 +37,11 @@ class Broker:
     url: str
     is_embedded: bool
     process: BrokerProcess
+
+    @property
+    def cluster(self) -> Cluster:
+        """It, as clients take it."""
+        return Cluster(broker=self.url)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class KafkaNode(BrokerProcess):
         self._heap = f"-Xmx{heap_mb}m"
         self.name = f"Apache Kafka {version()}"
         self.node_id = node_id
-        self._controllers = dict(controllers or {node_id: _another_free_port(self.port)})
+        self._controllers = dict(controllers or {node_id: another_free_port(self.port)})
         self._folder = folder.absolute()
         self._properties = self._folder / "server.properties"
 
@@ -95,6 +95,7 @@ class KafkaNode(BrokerProcess):
         properties = self._folder / "unformatted.properties"
         properties.write_text("".join(f"{name}={value}\n" for name, value in self._settings().items()))
         arguments = ["kafka.tools.StorageTool", "format", "--cluster-id", _CLUSTER_ID, "--config", str(properties)]
+        arguments += self._format_options()
         done = subprocess.run(
             [*self._java(), *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
@@ -102,6 +103,9 @@ class KafkaNode(BrokerProcess):
             raise EmbeddedBrokerError(f"{self.name} cannot format its storage: {_last_line(done.stderr)}")
         # Under its final name only now, so that a format that was cut short is done again.
         properties.rename(self._properties)
+
+    def _format_options(self) -> list[str]:
+        return []
 
     def _settings(self) -> dict[str, object]:
         replicas = min(3, len(self._controllers))
@@ -140,8 +144,9 @@ class KafkaNode(BrokerProcess):
         }
 
 
-def _another_free_port(taken: int) -> int:
-    while (port := free_port()) == taken:
+def another_free_port(*taken: int) -> int:
+    """A port that nobody listens on, and none of those."""
+    while (port := free_port()) in taken:
         pass
     return port
 

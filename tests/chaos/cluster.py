@@ -10,6 +10,7 @@ from typing import NamedTuple, Self, TypeVar
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError
 
+from stream.cluster import Cluster as KafkaCluster
 from stream.embedded import free_port
 from stream.kafka import BrokerError, TopicPartition, connected_admin
 from tests.brokers import KafkaNode
@@ -72,7 +73,7 @@ class Cluster:
 
     async def replicas(self, topics: tuple[str, ...]) -> dict[TopicPartition, Replicas]:
         """Where the partitions of topics are."""
-        async with connected_admin(self.url) as admin:
+        async with connected_admin(KafkaCluster(broker=self.url)) as admin:
             described = await admin.describe_topics(list(topics))
         return {
             TopicPartition(topic["topic"], partition["partition"]): Replicas(
@@ -84,7 +85,7 @@ class Cluster:
 
     async def members(self, group: str, topic: str) -> Members | None:
         """Which partitions of a topic each member has; None while they are being dealt out."""
-        async with connected_admin(self.url) as admin:
+        async with connected_admin(KafkaCluster(broker=self.url)) as admin:
             (answer,) = await admin.describe_consumer_groups([group])
         (described,) = answer.groups
         if described[2] != "Stable":

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaProducer
 
-from stream.settings import Settings, bootstrap_servers
+from stream.cluster import bootstrap_servers
+from stream.settings import Settings
 from tests.chaos.feed import Feed, Sent
 
 RATE = 300

@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from stream.cluster import Cluster
 from stream.replay import CheckpointError, HistoryFile, Replay, Source, TopicHistory, find_sources, meter, replay
 from stream.replay.checkpoint import Checkpoint
 from stream.replay.meter import Numbers, Reading
@@ -243,7 +244,7 @@ def test_no_checkpoint_is_offered_where_there_can_be_none(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("source", "what"),
-    [(HistoryFile("-", None), "standard input"), (TopicHistory("kafka://127.0.0.1:1", ()), "topics")],
+    [(HistoryFile("-", None), "standard input"), (TopicHistory(Cluster(broker="kafka://127.0.0.1:1"), ()), "topics")],
 )
 def test_what_may_not_be_there_again_has_no_checkpoint(source: Source, what: str) -> None:
     with pytest.raises(CheckpointError, match=f"a replay of {what} cannot go on later: give files"):

@@ -18,6 +18,7 @@ import stream.worker.health
 import stream.worker.processor
 import stream.worker.transport
 import stream.worker.windows
+from stream.cluster import ClientOptions, Cluster
 from stream.engine import KeptWindows
 from stream.settings import Settings
 from stream.state import MemoryStore, Store
@@ -143,9 +144,9 @@ def simulated(world: World, network: Network) -> Iterator[None]:
         await asyncio.sleep(0.001)
         return Connection(network, process, options.get("on_close"))
 
-    async def reachable(broker: str) -> str:  # noqa: ARG001
+    async def reachable(cluster: Cluster) -> ClientOptions:
         await asyncio.sleep(0.001)
-        return "broker-0:9092"
+        return cluster.client_options() | {"bootstrap_servers": ["broker-0:9092"]}
 
     def open_store(settings: Settings, partition: int) -> Store:
         return MemoryStore() if settings.store == "memory" else _running_process().disk.open(partition)

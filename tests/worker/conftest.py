@@ -5,8 +5,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
+from stream.cluster import Cluster
 from stream.settings import Settings
 from stream.topics import create_topics
 from tests.brokers import Broker
@@ -19,10 +20,16 @@ Deploy = Callable[..., Awaitable[Deployment]]
 @pytest.fixture
 def settings(broker: Broker, prefix: str, tmp_path: Path) -> Settings:
     """Settings of a deployment whose topics and group nobody else has, with short waits."""
+    return settings_of(broker.cluster, prefix, tmp_path)
+
+
+def settings_of(cluster: Cluster, prefix: str, folder: Path) -> Settings:
+    """The same on any cluster."""
     return replace(
-        own_settings(broker.url, prefix),
+        own_settings(cluster.broker, prefix),
+        **asdict(cluster),
         partitions=2,
-        data_dir=str(tmp_path / "data"),
+        data_dir=str(folder / "data"),
         metrics_interval=0.2,
         idle_after=1.0,
         # Waited for whenever a worker is killed. The embedded broker lets a group's first member wait for half of it.

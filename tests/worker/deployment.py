@@ -11,7 +11,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from stream.kafka import TopicPartition, connected_consumer, end_offsets
 from stream.records import Alert, Metric, Scope, decode_alert, decode_key, decode_metric
-from stream.settings import Settings, bootstrap_servers
+from stream.settings import Settings
 from tests.worker.process import WorkerProcess
 
 PATIENCE = 60.0
@@ -84,9 +84,7 @@ class Deployment:
 
     async def send(self, records: Iterable[Input]) -> dict[TopicPartition, int]:
         """Send records in their order and wait until they are there. Returns the last offset of each partition."""
-        producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap_servers(self.settings.broker), max_request_size=_LARGEST_REQUEST
-        )
+        producer = AIOKafkaProducer(max_request_size=_LARGEST_REQUEST, **self.settings.client_options())
         last: dict[TopicPartition, int] = {}
         async with producer:
             deliveries = [
@@ -108,9 +106,9 @@ class Deployment:
     async def read(self, topic: str) -> "list[ConsumerRecord[bytes | None, bytes | None]]":
         """Everything a topic holds, to its real end, in order within each partition."""
         partitions = self._partitions(topic)
-        ends = await end_offsets(self.settings.broker, partitions)
+        ends = await end_offsets(self.settings, partitions)
         records: list[ConsumerRecord[bytes | None, bytes | None]] = []
-        async with connected_consumer(self.settings.broker) as consumer:
+        async with connected_consumer(self.settings) as consumer:
             consumer.assign(partitions)
             unread = {partition for partition, end in ends.items() if end > 0}
             while unread:
@@ -140,7 +138,7 @@ class Deployment:
     async def ends(self, *topics: str) -> dict[TopicPartition, int]:
         """The real end of every partition of the topics that ever had a record."""
         partitions = [partition for topic in topics for partition in self._partitions(topic)]
-        ends = await end_offsets(self.settings.broker, partitions)
+        ends = await end_offsets(self.settings, partitions)
         return {partition: end for partition, end in ends.items() if end > 0}
 
     async def input_ends(self) -> dict[TopicPartition, int]:
@@ -150,7 +148,7 @@ class Deployment:
     async def committed(self) -> dict[TopicPartition, int]:
         """What the group has committed of the input partitions; those without a commit are left out."""
         offsets = {}
-        async with connected_consumer(self.settings.broker, group=self.settings.group) as consumer:
+        async with connected_consumer(self.settings, group=self.settings.group) as consumer:
             for topic in self.settings.input_topics:
                 for partition in self._partitions(topic):
                     offset = await consumer.committed(partition)

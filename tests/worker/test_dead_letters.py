@@ -179,7 +179,7 @@ async def test_a_source_that_is_gone_is_named(deployment: Deployment) -> None:
 
 async def test_those_to_come_are_followed(deployment: Deployment) -> None:
     settings = deployment.settings
-    found = letters(settings.broker, settings.dead_letters_topic, Wanted(), limit=1, follow=True)
+    found = letters(settings, settings.dead_letters_topic, Wanted(), limit=1, follow=True)
     async with aclosing(found), asyncio.timeout(30):
         assert (await anext(found)).value == b"5"
         await deployment.send([written(deployment, 7)])

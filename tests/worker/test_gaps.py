@@ -36,7 +36,7 @@ async def configured(deploy: Deploy, name: str, configs: dict[str, str], **chang
     deployment = await deploy(topics=False, partitions=1, **MEMORYLESS, **changes)
     settings = deployment.settings
     special = {getattr(settings, name): configs}
-    async with connected_admin(settings.broker) as admin:
+    async with connected_admin(settings) as admin:
         await admin.create_topics(
             [
                 NewTopic(
@@ -110,7 +110,7 @@ async def test_an_emptied_changelog_restores_nothing_and_the_worker_starts(deplo
     await deployment.eventually(deployment.all_committed)
     worker.kill()
     ends = await deployment.ends(deployment.settings.changelog_topic)
-    async with connected_admin(deployment.settings.broker) as admin:
+    async with connected_admin(deployment.settings) as admin:
         await admin.delete_records({place: RecordsToDelete(before_offset=end) for place, end in ends.items()})
     assert await deployment.read(deployment.settings.changelog_topic) == []
     await _goes_on_from(deployment, [])

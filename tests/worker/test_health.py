@@ -59,7 +59,7 @@ def own(broker: Broker) -> Iterator[Broker]:
 
 async def members(deployment: Deployment) -> int:
     """How many workers the group has, by the broker."""
-    async with connected_admin(deployment.settings.broker) as admin:
+    async with connected_admin(deployment.settings) as admin:
         (answer,) = await admin.describe_consumer_groups([deployment.settings.group])
         return len(answer.groups[0][5])
 

@@ -63,7 +63,7 @@ async def keep_forever(broker: Broker, settings: Settings) -> None:
     resources = [
         ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": "-1"}) for topic in settings.input_topics
     ]
-    async with connected_admin(settings.broker) as admin:
+    async with connected_admin(settings) as admin:
         await admin.alter_configs(resources)
 
 
@@ -136,7 +136,7 @@ async def test_sending_twice_changes_nothing(broker: Broker, deploy: Deploy, tmp
     alerts: list[list[Alert]] = []
     hours = {datetime.now(UTC).hour}
     for number in (1, 2):
-        published = await publish(events, settings.broker, settings)
+        published = await publish(events, settings)
         assert (published.events, published.last) == (len(events), events[-1].event_time)
         assert sum((await deployment.input_ends()).values()) == number * len(events)
         await deployment.eventually(deployment.all_committed)
@@ -187,7 +187,7 @@ async def test_events_follow_one_another_in_their_time(deploy: Deploy) -> None:
         assert not isinstance(event, Rejection)
         events.append(event)
     started = time.monotonic()
-    published = await publish(events, settings.broker, settings, speed=240)
+    published = await publish(events, settings, speed=240)
     assert published.events == 5
     assert 1 <= time.monotonic() - started < 4
 
@@ -211,7 +211,6 @@ async def test_a_broker_that_takes_no_more_is_told_with_how_far_it_came(
     with pytest.raises(BrokerError, match=r"does not take events.*; 8 events up to .* were taken before"):
         await publish(
             [event for event in events if not isinstance(event, Rejection)],
-            settings.broker,
             settings,
             tell=lambda published: told.append(published.events),
         )
@@ -222,7 +221,7 @@ async def test_events_without_a_topic_are_left_out(deploy: Deploy) -> None:
     deployment = await deploy(tracking_scanned_topic="")
     settings = deployment.settings
     scan = TrackingScanned(event_id="1", event_time=AGO, seller_id="A1", shipment_id="1", milestone="delivered")
-    published = await publish([scan], settings.broker, settings)
+    published = await publish([scan], settings)
     assert (published.events, published.left_out) == (0, {"tracking-scanned": 1})
 
 

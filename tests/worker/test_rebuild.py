@@ -62,7 +62,7 @@ async def test_it_takes_over_while_events_flow(broker: Broker, deploy: Deploy, t
     if not broker.is_embedded:
         # What was read long ago is in the file only.
         gone = {partition: RecordsToDelete(end // 2) for partition, end in (await old.input_ends()).items()}
-        async with connected_admin(broker.url) as admin:
+        async with connected_admin(broker.cluster) as admin:
             await admin.delete_records(gone)
 
     with closing(successor(old.settings, tmp_path)) as new:

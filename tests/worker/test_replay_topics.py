@@ -12,11 +12,12 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import RecordsToDelete
 
+from stream.cluster import bootstrap_servers
 from stream.events import Event, Rejection, decode
 from stream.kafka import BrokerError, TopicPartition, connected_admin
 from stream.records import encode
 from stream.replay import Replay, Source, TopicHistory, find_topic_history, read_sorted, replay
-from stream.settings import Settings, bootstrap_servers
+from stream.settings import Settings
 from stream.topics import TopicError
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment, Input
@@ -64,7 +65,7 @@ class Groups(NamedTuple):
 
 
 async def groups(deployment: Deployment) -> Groups:
-    async with connected_admin(deployment.settings.broker) as admin:
+    async with connected_admin(deployment.settings) as admin:
         names = sorted(name for name, *_ in await admin.list_consumer_groups())
         (described,) = await admin.describe_consumer_groups([deployment.settings.group])
     return Groups(names, described.to_object(), await deployment.committed())
@@ -175,7 +176,7 @@ async def test_offsets_without_records(deploy: Deploy) -> None:
     assert (await asyncio.to_thread(read_sorted, [history]))[0].count == 2 * 2 * 30
 
     first = TopicPartition(settings.order_shipped_topic, 0)
-    async with connected_admin(settings.broker) as admin:
+    async with connected_admin(settings) as admin:
         await admin.delete_records({first: RecordsToDelete(5)})
     with pytest.raises(BrokerError, match=r"deleted before they were read.*shipped"):
         await asyncio.to_thread(read_sorted, [history])

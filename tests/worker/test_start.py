@@ -46,7 +46,7 @@ async def test_topics_whose_partition_counts_differ(deploy: Deploy) -> None:
     settings = deployment.settings
     counts = {spec.name: 2 for spec in required_topics(settings)}
     counts[settings.tracking_uploaded_topic] = 3
-    async with connected_admin(settings.broker) as admin:
+    async with connected_admin(settings) as admin:
         await admin.create_topics([NewTopic(name, count, 1) for name, count in counts.items()])
     line = fails_with_one_line(deployment)
     assert "must have the same number of partitions" in line

@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 from faust.web import View
 
+from stream.cluster import Cluster
 from stream.worker import health
 from stream.worker.app import VtrApp, create_app
 from stream.worker.health import DEAD_AFTER, STUCK_AFTER, Facts, State, is_alive, troubles
@@ -159,6 +160,52 @@ async def test_answers_of_brokers(
         "not ready: no broker has answered for 26 s",
         "ready again after 0 s",
     ]
+
+
+async def test_why_no_broker_answers(
+    app: VtrApp,
+    thread: Thread,
+    client: Client,
+    later: Callable[[float], None],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after a change of the password: connections that are there go on, and new ones are refused."""
+    asked: list[Cluster] = []
+    reasons: list[str | None] = ["refused", "refused", "does not let user vtr in", None]
+
+    async def why(cluster: Cluster) -> str | None:
+        asked.append(cluster)
+        return reasons[len(asked) - 1]
+
+    async def look(passed: float) -> tuple[str | None, list[str]]:
+        later(passed)
+        app.health._stepped_at = monotonic() + passed
+        app.health.step()
+        await app.health.step_entry()
+        known = app.health.facts()
+        return known.shut_out, [trouble.kind for trouble in troubles(known)]
+
+    monkeypatch.setattr(health, "why_shut_out", why)
+    thread.assigned = set()
+    app.processor.resume()
+    client.connections[1] = SimpleNamespace(_last_action=monotonic())
+    assert await look(0) == (None, [])
+    assert asked == [], "who is let in asks nobody"
+    for passed, reason in enumerate(["refused", "refused", "does not let user vtr in"], start=1):
+        assert await look(passed * LONG) == (reason, ["broker", "shut out"])
+        assert await look(passed * LONG + 1) == (reason, ["broker", "shut out"]), "and it is not asked again so soon"
+    assert asked == [SETTINGS] * 3
+    assert await look(4 * LONG) == (None, ["broker"]), "a new client came in, and this one will"
+    client.connections[1] = SimpleNamespace(_last_action=monotonic() + 4 * LONG)
+    assert await look(4 * LONG) == (None, [])
+    assert len(asked) == 4
+    assert [record.getMessage() for record in caplog.records] == [
+        "not ready: no broker has answered for 25 s",
+        "not ready: refused",
+        "not ready: does not let user vtr in",
+    ]
+    assert kinds(shut_out="refused") == ["shut out"]
 
 
 async def test_partitions_that_are_not_answered(

@@ -1,0 +1,1 @@
+"""Kafka with TLS and logins: settings and files without a broker, and everything that talks to Kafka with one."""
