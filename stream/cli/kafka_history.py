@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import click
@@ -16,12 +17,12 @@ from msgspec.structs import replace
 from stream.cli.format import unused_lines, utc_text
 from stream.cli.options import BrokerUrl, Instant
 from stream.cli.output import Output
-from stream.cluster import bootstrap_servers
+from stream.cluster import Cluster, bootstrap_servers
 from stream.kafka import TopicPartition
 from stream.replay import Source, find_topic_history, no_collection, read_sorted
 from stream.replay.publish import Published, check_age, publish
 from stream.replay.sorting import SortedEvents
-from stream.settings import Settings
+from stream.settings import Settings, load_settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,6 +96,7 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
     from_offsets: dict[TopicPartition, int] | None
     to_offsets: dict[TopicPartition, int] | None
     into: str | None
+    into_config: str | None
     speed: float | None
     allow_old: bool
 
@@ -110,6 +112,8 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
         for flag, value in needs_topics.items():
             if value is not None and not self.from_topics:
                 raise click.UsageError(f"{flag} needs --from-topics")
+        if self.into_config is not None and self.into is None:
+            raise click.UsageError("--into-config needs --into")
         if (self.since or self.until) and not (self.from_topics or self.into):
             raise click.UsageError("--since and --until need --from-topics or --into")
         if not self.from_topics:
@@ -136,7 +140,7 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
         """Send the events of the sources into Kafka, and say how far it came."""
         if self.into is None:
             raise ValueError("there is nowhere to publish to")
-        target = replace(settings, broker=self.into)
+        target = self._target(self.into, settings)
         out = None if rejects is None else rejects.file
         with no_collection():
             events, summary = read_sorted(sources, self.since, self.until, memory=memory, rejects=out)
@@ -152,6 +156,13 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
             on = f"go on with the same command and --since {utc_text(done.last)}" if done.last else "nothing was sent"
             click.echo(f"stopped; {on}", err=True)
             raise KeyboardInterrupt
+
+    def _target(self, broker: str, settings: Settings) -> Settings:
+        if self.into_config is None:
+            return replace(settings, broker=broker)
+        # Variables are for the Kafka that is read from, passwords among them.
+        other = load_settings({"broker": broker}, file=Path(self.into_config), environ={})
+        return replace(settings, **{name: getattr(other, name) for name in Cluster.__struct_fields__})
 
     def _send(self, events: SortedEvents, settings: Settings, rejected: int) -> Published:
         started = told = time.perf_counter()
@@ -183,6 +194,11 @@ _OPTIONS = (
     ),
     click.option("--to-offsets", type=Offsets(), help="With --from-topics: end before these.  [default: the end]"),
     click.option("--into", type=BrokerUrl(), help="Send the events to the input topics of this Kafka, and do no more."),
+    click.option(
+        "--into-config",
+        type=click.Path(dir_okay=False),
+        help="TOML file with the settings of TLS and login for --into, where they are others than for --broker.",
+    ),
     click.option(
         "--speed",
         type=Speed(),

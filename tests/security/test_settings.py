@@ -3,6 +3,7 @@
 import io
 import logging
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from stream.subscribe import subscribe_alerts
 from stream.worker.app import credentials
 from tests.command import vtr
 from tests.security.certificates import KEY_PASSWORD, Certificates
-from tests.test_readme import every_command
+from tests.test_readme import every_command, section
 
 PASSWORD = "open-sesame"  # noqa: S105
 LOGIN = {
@@ -120,6 +121,38 @@ def test_a_contradiction_is_one_line_of_a_command(monkeypatch: pytest.MonkeyPatc
         1,
         "vtr: settings: `security_protocol` sasl_ssl needs `sasl_mechanism`, and it is not set\n",
     )
+
+
+def test_the_readme_s_file_works_with_the_password_as_variable(tmp_path: Path) -> None:
+    part = section("Run it on your own Kafka").partition("### A Kafka with TLS and logins")[2]
+    (text,) = re.findall(r"^```toml\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "vtr.toml"
+    file.write_text(text, encoding="utf-8")
+    settings = load_settings(file=file, environ={"VTR_SASL_PASSWORD": PASSWORD})
+    assert (settings.uses_tls, settings.uses_sasl, len(settings.servers)) == (True, True, 2)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file=file, environ={})
+    assert str(caught.value) == (
+        f"settings file {file}: `security_protocol` sasl_ssl needs `sasl_password`, and it is not set"
+    )
+
+
+def test_another_file_for_another_kafka_needs_one() -> None:
+    done = vtr("replay", "history.ndjson", "--into-config", "other.toml")
+    assert (done.returncode, done.stderr.decode().splitlines()) == (
+        2,
+        ["vtr: --into-config needs --into (see `vtr replay --help`)"],
+    )
+
+
+@pytest.mark.parametrize("words", ["topics check --broker", "simulate --broker", "replay /dev/null --into"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(words: str) -> None:
+    done = vtr(*words.split(), f"kafka://vtr:{PASSWORD}@a:9092")
+    assert done.returncode in (1, 2)
+    said = done.stderr.decode()
+    assert "Expected kafka://host:port without a user, whose place is `sasl_username`" in said
+    assert PASSWORD not in said
+    assert said.count("\n") == 1
 
 
 def test_in_python_wrong_words_are_errors_too() -> None:
