@@ -46,7 +46,7 @@ async def shipments_of_seller(settings: Settings, seller_id: str) -> SellerShipm
     topic = settings.changelog_topic
     async with connected_admin(settings) as admin:
         existing = await partition_counts(admin)
-    require_topics([topic], existing, settings.broker)
+    require_topics([topic], existing, settings)
     numbers = list(range(existing[topic].total))
     partition = TopicPartition(topic, DefaultPartitioner()(seller_id.encode(), numbers, numbers))
     rows = await _rows(settings, partition, shipment_key((seller_id, "")))

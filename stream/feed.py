@@ -96,7 +96,7 @@ async def connected_feed(settings: Settings) -> AsyncIterator[Feed]:
     topics = settings.topics_by_type
     async with connected_admin(settings) as admin:
         counts = await partition_counts(admin)
-    require_topics(list(topics.values()), counts, settings.broker)
+    require_topics(list(topics.values()), counts, settings)
     producer = AIOKafkaProducer(acks="all", max_batch_size=BATCH_BYTES, **settings.client_options())
     try:
         await producer.start()

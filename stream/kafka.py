@@ -16,16 +16,19 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from stream.cluster import ClientOptions, Cluster
-from stream.probe import BrokerError, answering_server, check_entry
+from stream.entry import check_entry
+from stream.probe import BrokerError, RefusedError, answering_server
 from stream.settings_error import SettingsError
 
 __all__ = [
     "BrokerError",
     "PartitionCount",
+    "RefusedError",
     "TopicPartition",
     "connected_admin",
     "connected_consumer",
     "end_offsets",
+    "is_connected",
     "is_cut_off",
     "partition_counts",
     "why_shut_out",
@@ -153,14 +156,20 @@ def is_cut_off(consumer: AIOKafkaConsumer) -> bool:
     return task is None or task.done() or task.cancelling() > 0
 
 
-async def why_shut_out(cluster: Cluster) -> str | None:
-    """What keeps a client that begins now from coming in, in one line; None where nothing does."""
+async def why_shut_out(cluster: Cluster) -> BrokerError | SettingsError | None:
+    """What a client that begins now would raise; None where it comes in. For clients that are there already: to them a
+    broker that no longer lets them in is one that is away."""
     try:
         with _one_line(cluster):
             await _reachable(cluster)
     except (BrokerError, SettingsError) as error:
-        return str(error)
+        return error
     return None
+
+
+def is_connected(consumer: AIOKafkaConsumer) -> bool:
+    """Whether there is a connection to any broker."""
+    return any(connection.connected() for connection in consumer._client._conns.values())
 
 
 async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, PartitionCount]:
@@ -275,6 +284,6 @@ async def _undivided(work: Coroutine[None, None, None], seconds: float) -> None:
 async def _reachable(cluster: Cluster) -> ClientOptions:
     """What to make a client with that begins at a server which answers and lets us in. Raises :class:`BrokerError`."""
     options = cluster.client_options()
-    server = await answering_server(cluster, options.get("ssl_context"), CONNECT_TIMEOUT)
+    server = await answering_server(cluster.servers, cluster, options.get("ssl_context"), CONNECT_TIMEOUT)
     await _undivided(check_entry(cluster, server, options, CONNECT_TIMEOUT), CONNECT_TIMEOUT)
     return options | {"bootstrap_servers": [server]}

@@ -1,27 +1,20 @@
-"""Whether a Kafka broker can be reached and lets us in, asked before any client is made.
+"""Whether a Kafka broker can be reached, asked before any client is made.
 
-aiokafka's own start asks one server after the other, for 40 s each, and logs an error for each; what is frozen, or no
-Kafka broker, accepts connections too; and to it a wrong password is a broker that is away. So all servers are asked
-first, at once and quietly, and what is wrong is one line that says what to do about it.
+aiokafka's own start asks one server after the other, for 40 s each, and logs an error for each; and what is frozen, or
+no Kafka broker, or speaks TLS where we do not, accepts connections too. So all servers are asked first, at once and
+quietly, and what is wrong is one line that says what to do about it. Whether the broker lets us in is asked in
+:mod:`stream.entry`.
 """
 
 import asyncio
 import os
 import ssl
 import struct
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from aiokafka.conn import AIOKafkaConnection
-from aiokafka.errors import (
-    IllegalSaslStateError,
-    KafkaConnectionError,
-    SaslAuthenticationFailed,
-    UnsupportedSaslMechanismError,
-)
-from aiokafka.protocol.metadata import MetadataRequest
-
-from stream.cluster import ClientOptions, Cluster
+from stream.cluster import Cluster
 
 OTHER_WAY_TIMEOUT = 2.0
 """Seconds to find out whether what does not answer over TLS does without it, or the other way round."""
@@ -32,7 +25,6 @@ _API_VERSIONS_REQUEST = struct.pack(">ihhih", 10, 18, 0, _CORRELATION_ID, -1)
 version, correlation id, and no client id."""
 
 _CHECK = "check that it is running and that the address is right"
-_SASL = "`sasl_mechanism`, `sasl_username` and `sasl_password`"
 
 _OTHER_HOST = (62, 64)
 _OUT_OF_DATE = (9, 10)
@@ -43,17 +35,21 @@ class BrokerError(Exception):
     """Kafka cannot be used as it is. The message is one line that names the broker and what to do about it."""
 
 
+class RefusedError(BrokerError):
+    """The brokers answer and do not let us in: to wait does not help. The message is one line."""
+
+
 class _Problem(NamedTuple):
     what: str
     to_do: str = _CHECK
 
 
-async def answering_server(cluster: Cluster, tls: ssl.SSLContext | None, seconds: float) -> str:
-    """The first server of the cluster that answers as a Kafka broker does, over TLS where that is given.
+async def answering_server(servers: Sequence[str], cluster: Cluster, tls: ssl.SSLContext | None, seconds: float) -> str:
+    """The first of a cluster's servers that answers as a Kafka broker does, over TLS where that is given.
 
     Raises :class:`BrokerError` where none does within so many seconds.
     """
-    tasks = [asyncio.create_task(_asked(server, tls, cluster)) for server in cluster.servers]
+    tasks = [asyncio.create_task(_asked(server, tls, cluster)) for server in servers]
     problems = []
     try:
         async with asyncio.timeout(seconds):
@@ -63,7 +59,7 @@ async def answering_server(cluster: Cluster, tls: ssl.SSLContext | None, seconds
                     return found
                 problems.append(found)
     except TimeoutError:
-        problems.append(_Problem(f"no answer within {seconds:g} s"))
+        problems.append(await _silence(servers, cluster, seconds))
     finally:
         for task in tasks:
             task.cancel()
@@ -71,80 +67,19 @@ async def answering_server(cluster: Cluster, tls: ssl.SSLContext | None, seconds
     what = ", ".join(dict.fromkeys(problem.what for problem in problems))
     # A setting that is wrong helps more than a server that is away.
     to_do = next((problem.to_do for problem in problems if problem.to_do != _CHECK), _CHECK)
-    raise BrokerError(f"cannot reach a Kafka broker at {','.join(cluster.servers)}: {what}; {to_do}")
+    raise BrokerError(f"cannot reach a Kafka broker at {','.join(servers)}: {what}; {to_do}")
 
 
-async def check_entry(cluster: Cluster, server: str, options: ClientOptions, seconds: float) -> None:
-    """Come in at a server that answers, as a client with these options does.
-
-    Raises :class:`BrokerError` where the broker does not let it in, TimeoutError and KafkaError.
-    """
-    host, port = _host_and_port(server)
-    connection = _Visit(
-        host,
-        port,
-        request_timeout_ms=int(seconds * 1000),
-        **{name: value for name, value in options.items() if name != "bootstrap_servers"},
-    )
-    try:
-        await connection.connect()
-        # Without a login, a broker that wants one is known by what it does at the first question.
-        await connection.send(MetadataRequest([]))
-    except TimeoutError:
-        raise
-    except (
-        IllegalSaslStateError,
-        KafkaConnectionError,
-        SaslAuthenticationFailed,
-        UnsupportedSaslMechanismError,
-        OSError,
-        # What aiokafka makes of an answer to a login that is none.
-        AssertionError,
-        LookupError,
-        ValueError,
-    ) as error:
-        what, to_do = _refusal(error, cluster, connection.mechanisms)
-        raise BrokerError(f"the Kafka broker at {server} {what}; {to_do}") from error
-    finally:
-        closed = connection.close()
-        if closed is not None:
-            await closed
+async def _silence(servers: Sequence[str], cluster: Cluster, seconds: float) -> _Problem:
+    """What it means that none answers. Some brokers without TLS wait for more of what they take for a request."""
+    if cluster.uses_tls and any(await asyncio.gather(*map(_speaks_plainly, servers))):
+        return _no_tls(cluster)
+    return _Problem(f"no answer within {seconds:g} s")
 
 
-class _Visit(AIOKafkaConnection):  # type: ignore[misc]
-    """Remembers which mechanisms the broker said it has."""
-
-    mechanisms: tuple[str, ...] = ()
-
-    async def send(self, *args: Any, **options: Any) -> object:  # noqa: ANN401 - as aiokafka's
-        response = await super().send(*args, **options)
-        self.mechanisms = tuple(getattr(response, "enabled_mechanisms", self.mechanisms))
-        return response
-
-
-def _refusal(error: Exception, cluster: Cluster, mechanisms: tuple[str, ...]) -> _Problem:
-    protocol = f"`security_protocol` is {cluster.security_protocol}"
-    if isinstance(error, IllegalSaslStateError):
-        with_tls = "ssl" if cluster.uses_tls else "plaintext"
-        return _Problem(f"knows no login, and {protocol}", f"give its port for logins, or set it to {with_tls}")
-    if isinstance(error, UnsupportedSaslMechanismError):
-        known = ", ".join(mechanisms) or "none"
-        return _Problem(
-            f"has the SASL mechanism {cluster.sasl_mechanism} not enabled",
-            f"set `sasl_mechanism` to what it has: {known}",
-        )
-    if isinstance(error, SaslAuthenticationFailed):
-        said = " ".join(str(error.args[0] if error.args else "").split())
-        return _Problem(f"does not let user {cluster.sasl_username} in: {said}", f"check {_SASL}")
-    if isinstance(error, OSError):
-        return _Problem(f"does not answer any more: {_describe(error)}")
-    if cluster.uses_sasl:
-        return _Problem(f"breaks off the login of user {cluster.sasl_username}", f"check {_SASL}")
-    with_login = "sasl_ssl" if cluster.uses_tls else "sasl_plaintext"
-    return _Problem(
-        f"closes connections without a login, and {protocol}",
-        f"set it to {with_login}, and {_SASL}, or give its port for clients without a login",
-    )
+def _no_tls(cluster: Cluster) -> _Problem:
+    protocol = "sasl_plaintext" if cluster.uses_sasl else "plaintext"
+    return _Problem("it has no TLS", f"give its port for TLS, or set `security_protocol` to {protocol}")
 
 
 async def _asked(server: str, tls: ssl.SSLContext | None, cluster: Cluster) -> str | _Problem:
@@ -156,7 +91,7 @@ async def _asked(server: str, tls: ssl.SSLContext | None, cluster: Cluster) -> s
 
 
 async def _ask(server: str, tls: ssl.SSLContext | None) -> None:
-    host, port = _host_and_port(server)
+    host, port = host_and_port(server)
     reader, writer = await asyncio.open_connection(host, port, ssl=tls)
     try:
         writer.write(_API_VERSIONS_REQUEST)
@@ -178,7 +113,7 @@ async def _problem(error: OSError | EOFError, server: str, cluster: Cluster) -> 
         if is_cut_short and await _speaks_tls(server):
             protocol = "sasl_ssl" if cluster.uses_sasl else "ssl or sasl_ssl"
             return _Problem("it wants TLS", f"set `security_protocol` to {protocol}")
-        return _Problem(_describe(error))
+        return _Problem(describe(error))
     reason = str(error.reason or "") if isinstance(error, ssl.SSLError) else ""
     if "ALERT" in reason and ("CERT" in reason or "CA" in reason):
         if cluster.ssl_cert_file is None:
@@ -188,15 +123,14 @@ async def _problem(error: OSError | EOFError, server: str, cluster: Cluster) -> 
             f"it does not accept the client's certificate ({why})", "set `ssl_cert_file` to one that it trusts"
         )
     if (is_cut_short or reason) and await _speaks_plainly(server):
-        protocol = "sasl_plaintext" if cluster.uses_sasl else "plaintext"
-        return _Problem("it has no TLS", f"give its port for TLS, or set `security_protocol` to {protocol}")
-    return _Problem(f"TLS fails ({reason.replace('_', ' ').lower()})" if reason else _describe(error))
+        return _no_tls(cluster)
+    return _Problem(f"TLS fails ({reason.replace('_', ' ').lower()})" if reason else describe(error))
 
 
 def _distrust(error: ssl.SSLCertVerificationError) -> _Problem:
     why = error.verify_message.rstrip(".")
     if error.verify_code in _OTHER_HOST:
-        return _Problem(f"its certificate is of another host: {why}", "give `broker` a name that the certificate has")
+        return _Problem(f"its certificate is of another host: {why}", "use a name that the certificate has")
     to_do = "set `ssl_ca_file` to the authority that signed it"
     if error.verify_code in _OUT_OF_DATE:
         to_do = "check the clock here, and let the broker have a new one"
@@ -225,12 +159,14 @@ async def _speaks_plainly(server: str) -> bool:
     return True
 
 
-def _host_and_port(server: str) -> tuple[str, int]:
+def host_and_port(server: str) -> tuple[str, int]:
+    """``[::1]:9092`` as ``("::1", 9092)``."""
     host, _, port = server.rpartition(":")
     return host.strip("[]"), int(port)
 
 
-def _describe(error: OSError | EOFError) -> str:
+def describe(error: OSError | EOFError) -> str:
+    """What is wrong with a connection, in some words."""
     if isinstance(error, EOFError):
         return "what answers there is no Kafka broker"
     if error.errno is not None and error.errno > 0 and not isinstance(error, ssl.SSLError):

@@ -17,12 +17,15 @@ from msgspec.structs import replace
 from stream.cluster import Cluster
 from stream.kafka import (
     BrokerError,
+    RefusedError,
     TopicPartition,
     connected_admin,
     connected_consumer,
     end_offsets,
+    is_connected,
     is_cut_off,
     partition_counts,
+    why_shut_out,
 )
 from stream.topics import require_topics
 
@@ -40,6 +43,9 @@ after the crash of another member twice that."""
 
 STALL_TIMEOUT = 30.0
 """Seconds without any progress after which a subscription that is to end at the end gives up."""
+
+AWAY_AFTER = 10.0
+"""Seconds without any connection after which a subscription that waits asks again whether it is let in."""
 
 POLL_MS = 1_000
 """How long to wait for records before looking at the clock again."""
@@ -64,7 +70,7 @@ async def open_reader(source: Source) -> "Reader":
     """A reader to be entered. Raises :class:`~stream.kafka.BrokerError` where the broker or the topic is not there."""
     async with connected_admin(source.cluster) as admin:
         existing = await partition_counts(admin)
-    require_topics([source.topic], existing, source.cluster.broker)
+    require_topics([source.topic], existing, source.cluster)
     partitions = [TopicPartition(source.topic, number) for number in range(existing[source.topic].total)]
     needs_ends = source.start == "now" or not source.follow
     ends = await end_offsets(source.cluster, partitions) if needs_ends else {}
@@ -89,6 +95,7 @@ class Reader:
         self._connection = connected_consumer(source.cluster, group=source.group)
         self._positions: list[int] = []
         self._moved = time.monotonic()
+        self._connected = time.monotonic()
 
     async def __aenter__(self) -> Self:
         self._consumer = await self._connection.__aenter__()
@@ -111,6 +118,7 @@ class Reader:
         batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
         records = chain.from_iterable(batches.values())
         if self._source.follow:
+            await self._require_entry()
             return list(records)
         return [record for record in records if record.offset < self._ends.get(_partition(record), 0)]
 
@@ -127,6 +135,16 @@ class Reader:
         if self._source.start == "now":
             for partition, end in self._ends.items():
                 self._consumer.seek(partition, end)
+
+    async def _require_entry(self) -> None:
+        """Raises :class:`~stream.kafka.RefusedError` where brokers are back and do not let us in any more."""
+        if is_connected(self._consumer):
+            self._connected = time.monotonic()
+        elif time.monotonic() - self._connected > AWAY_AFTER:
+            self._connected = time.monotonic()
+            error = await why_shut_out(self._source.cluster)
+            if isinstance(error, RefusedError):
+                raise error
 
     async def _is_behind(self) -> bool:
         """Whether assigned partitions are not at their ends. Raises TimeoutError after :data:`STALL_TIMEOUT`."""

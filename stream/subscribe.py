@@ -77,8 +77,9 @@ def subscribe_alerts(
     take the subscriber for dead.
 
     ``follow=False`` ends at what was the end of the topic at the start; otherwise it waits for more, also while the
-    broker is away. Filters are None for "all". ``marketplaces`` leaves out alerts of whole sellers, which have no
-    marketplace. ``scope`` is the width an alert's scope must have: a whole seller, a marketplace, or a category.
+    broker is away, but not where the broker is back and lets it in no more. Filters are None for "all".
+    ``marketplaces`` leaves out alerts of whole sellers, which have no marketplace. ``scope`` is the width an alert's
+    scope must have: a whole seller, a marketplace, or a category.
 
     Alerts whose ``alert_id`` came before are dropped, and so are tombstones (of scopes that no longer exist);
     records that are no alerts are logged as warnings and skipped.

@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
+from stream.cluster import Cluster
 from stream.kafka import BrokerError, connected_admin, partition_counts
 from stream.settings import Settings
 
@@ -96,7 +97,7 @@ async def check_topics(settings: Settings) -> int:
     specs = required_topics(settings)
     async with connected_admin(settings) as admin:
         counts = await _counts(admin, specs)
-    require_topics([spec.name for spec in specs], counts, settings.broker)
+    require_topics([spec.name for spec in specs], counts, settings)
     if len(set(counts.values())) > 1:
         differing = ", ".join(f"{name} has {count}" for name, count in counts.items())
         raise TopicError(
@@ -106,14 +107,17 @@ async def check_topics(settings: Settings) -> int:
     return counts[specs[0].name]
 
 
-def require_topics(names: Sequence[str], existing: Mapping[str, object], broker: str) -> None:
+def require_topics(names: Sequence[str], existing: Mapping[str, object], cluster: Cluster) -> None:
     """Raises :class:`TopicError` that names every topic of ``names`` that is not among the ``existing``."""
     missing = [name for name in names if name not in existing]
     if missing:
         verb, them = ("is", "it") if len(missing) == 1 else ("are", "them")
         noun = "topic" if len(missing) == 1 else "topics"
+        # To those who may not describe a topic, Kafka says nothing of it.
+        hidden = "" if cluster.security_protocol == "plaintext" else ", or let this client describe and use " + them
         raise TopicError(
-            f"{noun} {', '.join(missing)} at {broker} {verb} missing; create {them} with `vtr topics create`"
+            f"{noun} {', '.join(missing)} at {cluster.broker} {verb} missing; create {them} with `vtr topics create`"
+            f"{hidden}"
         )
 
 

@@ -118,6 +118,13 @@ async def test_what_is_no_broker_is_called_so(answer: bytes, caplog: pytest.LogC
     assert not caplog.records
 
 
+async def test_tls_where_there_is_none(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "CONNECT_TIMEOUT", 1.0)
+    with pytest.raises(BrokerError, match="it has no TLS; give its port for TLS, or set `security_protocol` to plain"):
+        async with connected_admin(Cluster(broker=broker.url, security_protocol="ssl")):
+            pass
+
+
 async def test_a_host_without_an_address() -> None:
     with pytest.raises(BrokerError, match=r"nowhere\.invalid:9092: .*not known"):
         await use_admin("kafka://nowhere.invalid")

@@ -93,7 +93,7 @@ async def letter_at(cluster: Cluster, topic: str, partition: int, offset: int) -
     where = Position(topic, partition, offset)
     async with connected_admin(cluster) as admin:
         existing = await partition_counts(admin)
-    require_topics([topic], existing, cluster.broker)
+    require_topics([topic], existing, cluster)
     if partition >= existing[topic].total:
         raise NoLetterError(f"there is no dead letter {where}: the topic has {existing[topic].total} partitions")
     at = TopicPartition(topic, partition)

@@ -30,7 +30,7 @@ async def plan(letters: Sequence[Letter], check: Check, cluster: Cluster) -> lis
     """What sending the letters would lead to. Raises :class:`~stream.topics.TopicError` where a source is gone."""
     async with connected_admin(cluster) as admin:
         counts = await partition_counts(admin)
-    require_topics(sorted({letter.source.topic for letter in letters}), counts, cluster.broker)
+    require_topics(sorted({letter.source.topic for letter in letters}), counts, cluster)
     return [
         Planned(letter, _partition(letter, counts[letter.source.topic].total), problem_of(letter, check))
         for letter in letters

@@ -85,7 +85,7 @@ async def find_topic_history(
     broker = settings.broker
     async with connected_admin(settings) as admin:
         counts = await partition_counts(admin)
-    require_topics(settings.input_topics, counts, broker)
+    require_topics(settings.input_topics, counts, settings)
     all_of_them = [
         TopicPartition(topic, number) for topic in settings.input_topics for number in range(counts[topic].total)
     ]

@@ -198,7 +198,8 @@ class Health:
             self._shut_out = None
         elif monotonic() - self._asked_why_at > ASK_WHY_EVERY:
             self._asked_why_at = monotonic()
-            why = await why_shut_out(self._app.cluster)
+            error = await why_shut_out(self._app.cluster)
+            why = None if error is None else str(error)
             if why is not None and why != self._shut_out:
                 logger.warning("not ready: %s", why)
             self._shut_out = why

@@ -4,12 +4,17 @@ import re
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from stream.cluster import Cluster
 from stream.embedded import HOST
 from tests.brokers.apache_kafka import KafkaNode, another_free_port
 from tests.security.certificates import Certificates
 
 USER: Final = "vtr"
+GUEST: Final = "guest"
+"""Who may do what rules allow, and the user all."""
+
 PASSWORD: Final = "correct-horse+battery"  # noqa: S105
 
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
@@ -24,9 +29,9 @@ class SecureKafkaNode(KafkaNode):
         super().__init__(folder)
         self._certificates = certificates
         taken = [self.port, *self._controllers.values()]
-        for _ in range(3):
+        for _ in range(4):
             taken.append(another_free_port(*taken))
-        self._login_port, self._certificate_port, self._clear_port = taken[-3:]
+        self._login_port, self._certificate_port, self._clear_port, self._astray_port = taken[-4:]
 
     @property
     def plain(self) -> Cluster:
@@ -67,6 +72,11 @@ class SecureKafkaNode(KafkaNode):
             sasl_password=PASSWORD,
         )
 
+    @property
+    def astray(self) -> Cluster:
+        """It, for clients over TLS, to which it advertises itself under a name that its certificate does not have."""
+        return replace(self.certificate, broker=f"kafka://{HOST}:{self._astray_port}")
+
     def restart_with(self, password: str) -> None:
         """Let another password be the right one for PLAIN."""
         self.stop()
@@ -78,21 +88,27 @@ class SecureKafkaNode(KafkaNode):
         return [
             word
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
-            for word in ("--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]")
+            for user in (USER, GUEST)
+            for word in ("--add-scram", f"{mechanism}=[name={user},password={PASSWORD}]")
         ]
 
     def _settings(self) -> dict[str, object]:
         plain = super()._settings()
         ports = {"LOGIN": self._login_port, "CERTIFICATE": self._certificate_port, "CLEAR": self._clear_port}
         own = ",".join(f"{name}://{HOST}:{port}" for name, port in ports.items())
+        astray = f"ASTRAY://{HOST}:{self._astray_port}"
         key_store = self._folder / "key-store.pem"
         key_store.write_bytes(self._certificates.broker_key.read_bytes() + self._certificates.broker_cert.read_bytes())
         return plain | {
-            "listeners": f"{plain['listeners']},{own}",
-            "advertised.listeners": f"{plain['advertised.listeners']},{own}",
+            "listeners": f"{plain['listeners']},{own},{astray}",
+            "advertised.listeners": f"{plain['advertised.listeners']},{own},{astray.replace(HOST, 'localhost')}",
             "listener.security.protocol.map": (
-                f"{plain['listener.security.protocol.map']},LOGIN:SASL_SSL,CERTIFICATE:SSL,CLEAR:SASL_PLAINTEXT"
+                f"{plain['listener.security.protocol.map']},LOGIN:SASL_SSL,CERTIFICATE:SSL,CLEAR:SASL_PLAINTEXT,ASTRAY:SSL"
             ),
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            # Whoever is no guest, and guests where no rule says what they may.
+            "super.users": f"User:ANONYMOUS;User:{USER}",
+            "allow.everyone.if.no.acl.found": "true",
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": key_store,
             "ssl.truststore.type": "PEM",

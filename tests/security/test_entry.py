@@ -70,7 +70,7 @@ WRONG_WAYS: dict[str, tuple[str, dict[str, str | None], str]] = {
         {"broker": "kafka://localhost:{login}"},
         (
             "its certificate is of another host: Hostname mismatch, certificate is not valid for 'localhost'; "
-            "give `broker` a name that the certificate has"
+            "use a name that the certificate has"
         ),
     ),
     "a wrong password by SCRAM": (
@@ -126,23 +126,25 @@ WRONG_WAYS: dict[str, tuple[str, dict[str, str | None], str]] = {
         "certificate",
         {"broker": "kafka://127.0.0.1:{login}"},
         (
-            "closes connections without a login, and `security_protocol` is ssl; set it to sasl_ssl, and "
-            "`sasl_mechanism`, `sasl_username` and `sasl_password`, or give its port for clients without a login"
+            "wants a login (SCRAM-SHA-512, PLAIN); set `security_protocol` to sasl_ssl, and `sasl_mechanism`, "
+            "`sasl_username` and `sasl_password`, or give its port for clients without one"
         ),
     ),
     "no login where one is wanted": (
         "plain",
         {"broker": "kafka://127.0.0.1:{clear}"},
         (
-            "closes connections without a login, and `security_protocol` is plaintext; set it to sasl_plaintext, "
-            "and `sasl_mechanism`, `sasl_username` and `sasl_password`, or give its port for clients without a "
-            "login"
+            "wants a login (SCRAM-SHA-256); set `security_protocol` to sasl_plaintext, and `sasl_mechanism`, "
+            "`sasl_username` and `sasl_password`, or give its port for clients without one"
         ),
     ),
     "a login where there is none": (
         "clear",
         {"broker": "kafka://127.0.0.1:{plain}"},
-        ("knows no login, and `security_protocol` is sasl_plaintext; give its port for logins, or set it to plaintext"),
+        (
+            "knows no login; give its port for logins, or set `security_protocol` to plaintext, and none of "
+            "`sasl_mechanism`, `sasl_username` and `sasl_password`"
+        ),
     ),
     "no certificate where one is wanted": (
         "certificate",
@@ -180,7 +182,7 @@ async def test_what_does_not_fit_is_one_line_within_seconds(
         f"the Kafka broker at {server} {said}",
     )
     assert not caplog.records
-    assert await why_shut_out(cluster) == str(caught.value)
+    assert str(await why_shut_out(cluster)) == str(caught.value)
     assert PASSWORD not in str(caught.value)
     assert WRONG not in str(caught.value)
 
@@ -191,7 +193,17 @@ async def test_the_server_that_fits_is_found_among_others(secure: SecureKafkaNod
         assert await admin.list_topics() is not None
 
 
+async def test_the_name_that_a_broker_advertises_is_checked_too(secure: SecureKafkaNode) -> None:
+    (server,) = secure.astray.servers
+    advertised = server.replace(HOST, "localhost")
+    assert str(await why_shut_out(secure.astray)) == (
+        f"cannot reach a Kafka broker at {advertised}: its certificate is of another host: Hostname mismatch, "
+        "certificate is not valid for 'localhost'; use a name that the certificate has; this is what "
+        f"{server} advertises"
+    )
+
+
 async def test_a_file_that_is_missing_is_said_before_anything_connects(secure: SecureKafkaNode, tmp_path: Path) -> None:
     missing = tmp_path / "ca.pem"
     why = await why_shut_out(replace(secure.login, broker="kafka://127.0.0.1:1", ssl_ca_file=str(missing)))
-    assert why == f"cannot read `ssl_ca_file` {missing}: No such file or directory"
+    assert str(why) == f"cannot read `ssl_ca_file` {missing}: No such file or directory"

@@ -1,11 +1,16 @@
 """Workers on a broker that wants TLS and logins: they work, and say what keeps them out."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from stream import reader
 from stream.embedded import free_port
+from stream.kafka import RefusedError
+from stream.records import Metric
+from stream.subscribe import subscribe_metrics
 from tests.security.kafka import PASSWORD, SecureKafkaNode
 from tests.worker.conftest import Deploy
 from tests.worker.expected import MEMORYLESS, alerts_are_whole, metrics_are_as_computed
@@ -59,25 +64,34 @@ async def test_a_worker_without_its_files_does_not_start(deploy: Deploy, tmp_pat
     )
 
 
-async def test_a_worker_that_is_let_in_no_more_says_why_and_goes_on_when_it_is(
-    deploy: Deploy, secure: SecureKafkaNode
-) -> None:
+async def test_who_is_let_in_no_more(deploy: Deploy, secure: SecureKafkaNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The password changes: a worker says why it does nothing and goes on when it may, and a subscription ends."""
     deployment = await deploy(sasl_mechanism="PLAIN", web_port=free_port(), **MEMORYLESS)
     history = simulated(deployment.settings, 600, sellers=4)
     await deployment.send(history[:300])
     worker = deployment.start(patch=IMPATIENT)
     await deployment.eventually(deployment.all_committed)
+    await deployment.eventually(metrics_are_as_computed, deployment, history[:300])
 
+    monkeypatch.setattr(reader, "AWAY_AFTER", 2.0)
+    topic = deployment.settings.metrics_topic
+    refused = asyncio.create_task(anext(subscribe_metrics(deployment.settings, topic=topic)))
+    followed = asyncio.create_task(anext(subscribe_metrics(secure.login, topic=topic)))
+    await asyncio.sleep(1.0)
+    assert {refused.done(), followed.done()} == {False}
     why = f"the Kafka broker at {deployment.settings.servers[0]} does not let user vtr in: "
     secure.restart_with(ANOTHER)
     try:
         await deployment.eventually(is_not_ready, deployment.settings, why)
+        with pytest.raises(RefusedError, match=why):
+            await asyncio.wait_for(refused, 30)
     finally:
         secure.restart_with(PASSWORD)
     await deployment.send(history[300:])
     await deployment.eventually(deployment.all_committed)
     await deployment.eventually(metrics_are_as_computed, deployment, history)
     await deployment.eventually(is_ready, deployment.settings)
+    assert isinstance(await asyncio.wait_for(followed, 30), Metric), "with a password that holds it only waited"
     worker.stop()
     assert f"not ready: {why}" in worker.output
     assert PASSWORD not in worker.output

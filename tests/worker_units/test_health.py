@@ -10,6 +10,7 @@ import pytest
 from faust.web import View
 
 from stream.cluster import Cluster
+from stream.kafka import BrokerError
 from stream.worker import health
 from stream.worker.app import VtrApp, create_app
 from stream.worker.health import DEAD_AFTER, STUCK_AFTER, Facts, State, is_alive, troubles
@@ -174,9 +175,10 @@ async def test_why_no_broker_answers(
     asked: list[Cluster] = []
     reasons: list[str | None] = ["refused", "refused", "does not let user vtr in", None]
 
-    async def why(cluster: Cluster) -> str | None:
+    async def why(cluster: Cluster) -> BrokerError | None:
         asked.append(cluster)
-        return reasons[len(asked) - 1]
+        reason = reasons[len(asked) - 1]
+        return None if reason is None else BrokerError(reason)
 
     async def look(passed: float) -> tuple[str | None, list[str]]:
         later(passed)
