@@ -76,7 +76,10 @@ def _kept_out(server: str, what: str) -> RefusedError:
 async def _broken_off(cluster: Cluster, server: str, options: ClientOptions, seconds: float) -> BrokerError:
     """What it means that the broker closed the connection."""
     if cluster.uses_sasl:
-        return _kept_out(server, f"breaks off the login of user {cluster.sasl_username}")
+        # Or it is about to stop, so this is no refusal.
+        return BrokerError(
+            f"the Kafka broker at {server} breaks off the login of user {cluster.sasl_username}; check {_CREDENTIALS}"
+        )
     visit = _Visit(server, options, seconds)
     try:
         await visit.connect()
