@@ -163,6 +163,25 @@ def test_so_is_one_beside_the_latest_event_time(field: str) -> None:
     assert_rejected(line(SHIPPED, **changes), RejectionCode.INVALID_FIELD, f"`$.{field}`")
 
 
+@pytest.mark.parametrize("digits", ["999999", "9999994", "9999995", "999999999"])
+@pytest.mark.parametrize("offset", ["Z", "+05:30"])
+@pytest.mark.parametrize("field", ["shipped_at", "promised_delivery_by"])
+def test_the_end_of_a_day_is_not_rounded_to_the_next(field: str, offset: str, digits: str) -> None:
+    """Java's last time of a day has nanoseconds; an event has microseconds."""
+    local = {"Z": "23:59", "+05:30": "05:29"}[offset]
+    day = {"Z": "2026-11-21", "+05:30": "2026-11-22"}[offset]
+    event = accepted(SHIPPED, category="T10:00:00.9999", **{field: f"{day}T{local}:59.{digits}{offset}"})
+    assert getattr(event, field) == datetime(2026, 11, 21, 23, 59, 59, 999999, tzinfo=UTC)
+    assert isinstance(event, OrderShipped)
+    assert event.category == "T10:00:00.9999"
+
+
+def test_a_time_at_the_beginning_of_an_hour_is_what_it_says() -> None:
+    event = accepted(SHIPPED, category="T10:00:00.9999999", shipped_at="2026-11-22T10:00:00.999999Z")
+    assert isinstance(event, OrderShipped)
+    assert event.shipped_at == datetime(2026, 11, 22, 10, 0, 0, 999999, tzinfo=UTC)
+
+
 def test_the_largest_event() -> None:
     padding = MAX_EVENT_BYTES - len(line(SCANNED, padding=""))
     assert not isinstance(decode(line(SCANNED, padding="x" * padding)), Rejection)

@@ -1,5 +1,6 @@
 """The one place where bytes become events."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, TypeVar, cast
@@ -46,6 +47,11 @@ _UTC: Final = UTC
 _COUNTRIES: Final = COUNTRIES
 _MARKETPLACES: Final = MARKETPLACES
 
+_NEARLY_A_SECOND: Final = b".999999"
+_EXCESS: Final = re.compile(rb"([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}\.999999)[0-9]+")
+"""msgspec rounds to microseconds, and so the end of a day as some programs write it (23:59:59.999999999) to the next
+day. Such a time is cut off instead."""
+
 _Timed = TypeVar("_Timed", bound=Event)
 
 _decoder: Final = msgspec.json.Decoder(Event)
@@ -73,7 +79,7 @@ def decode(value: bytes | None) -> Event | Rejection:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Rejection(RejectionCode.MALFORMED_JSON, str(error))
     try:
-        return _normalise(event)
+        return _normalise(event, value)
     except OverflowError:  # asking each time first would cost every event something
         return _beyond_time(event)
 
@@ -131,7 +137,7 @@ def _beyond_time(event: Event) -> Rejection:
     return _invalid(field, "the time is after the year 9999 in UTC")
 
 
-def _normalise(event: Event) -> Event | Rejection:
+def _normalise(event: Event, value: bytes) -> Event | Rejection:
     event_time = event.event_time
     if event_time < EARLIEST_EVENT_TIME:
         return _invalid("event_time", f"{event_time.isoformat()} is before {EARLIEST_EVENT_TIME.year}")
@@ -143,27 +149,32 @@ def _normalise(event: Event) -> Event | Rejection:
         event.shipment_id = event.order_id
     kind = event.__class__
     if kind is _SHIPPED:
-        return _normalise_shipped(cast("OrderShipped", event))
+        return _normalise_shipped(cast("OrderShipped", event), value)
     if kind is _UPLOADED:
         return _normalise_tracking(cast("TrackingUploaded", event))
     scanned_at = cast("TrackingScanned", event).scanned_at
     return event if scanned_at is None else _check_time(event, "scanned_at", scanned_at)
 
 
-def _normalise_shipped(event: OrderShipped) -> OrderShipped | Rejection:
+def _normalise_shipped(event: OrderShipped, value: bytes) -> Event | Rejection:
     event_time, shipped_at, promised = event.event_time, event.shipped_at, event.promised_delivery_by
     if not _EARLIEST <= shipped_at - event_time <= MAX_AHEAD_SHIPPING:
         return _invalid("shipped_at", f"{shipped_at.isoformat()} does not fit `event_time` {event_time.isoformat()}")
     if shipped_at.tzinfo is not _UTC:
         shipped_at = event.shipped_at = shipped_at.astimezone(UTC)
     if promised is None:
-        event.promised_delivery_by = shipped_at
+        promised = event.promised_delivery_by = shipped_at
     elif not _EARLIEST <= promised - event_time <= MAX_AHEAD_PROMISE:
         return _invalid(
             "promised_delivery_by", f"{promised.isoformat()} does not fit `event_time` {event_time.isoformat()}"
         )
     elif promised.tzinfo is not _UTC:
-        event.promised_delivery_by = promised.astimezone(UTC)
+        promised = event.promised_delivery_by = promised.astimezone(UTC)
+    # What windows go by: a time that is not at the beginning of an hour is in the hour that was written.
+    if not (shipped_at.minute and promised.minute) and _NEARLY_A_SECOND in value:
+        exact = _EXCESS.sub(rb"\1", value)
+        if exact != value:
+            return decode(exact)
     if event.order_value is not None and (rejection := _check_value(event.order_value)) is not None:
         return rejection
     marketplace = event.marketplace
