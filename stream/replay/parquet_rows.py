@@ -78,10 +78,16 @@ def _cells(column: "pyarrow.Array", pyarrow: "type[pyarrow]") -> list[object]:
 
 
 def _time(epoch: datetime, nanoseconds: int) -> object:
+    microseconds, rest = divmod(nanoseconds, 1000)
     try:
-        return epoch + timedelta(microseconds=nanoseconds // 1000)
+        at = epoch + timedelta(microseconds=microseconds)
     except OverflowError:
         return f"{nanoseconds} ns since 1970"
+    if not rest:
+        return at
+    text = at.isoformat(timespec="microseconds")  # the decoder takes nanoseconds in its own way
+    end = text.index(".") + 7
+    return f"{text[:end]}{rest:03}{text[end:]}"
 
 
 def _event(names: Sequence[str], row: Sequence[object]) -> dict[str, object]:

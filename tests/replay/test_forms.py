@@ -253,6 +253,18 @@ def test_columns_are_of_the_types_that_people_give_them(tmp_path: Path) -> None:
     assert event.order_value == Money(Decimal("24.9"), "EUR")
 
 
+@pytest.mark.parametrize("nanoseconds", [0, 1, 499, 500, 123_456_789, 999_999_499, 999_999_500, 999_999_999])
+def test_nanoseconds_become_what_they_become_in_json(tmp_path: Path, nanoseconds: int) -> None:
+    day = datetime(2026, 9, 1, 23, 59, 59, tzinfo=UTC)
+    columns = columns_of(SHIPPED)
+    written = json.loads(SHIPPED)
+    for name in ("event_time", "promised_delivery_by"):
+        numbers = pyarrow.array([int(day.timestamp()) * 10**9 + nanoseconds])
+        columns[name] = numbers.cast(pyarrow.timestamp("ns", "UTC"))
+        written[name] = f"2026-09-01T23:59:59.{nanoseconds:09}Z"
+    assert read(write_table(tmp_path, **columns)) == ([decode(json.dumps(written).encode())], [])
+
+
 def test_a_bad_row_is_told_with_its_number_and_as_json(tmp_path: Path) -> None:
     columns = columns_of(SHIPPED, TRACKED, SHIPPED)
     microseconds = [1_788_220_800_000_000, 1_788_220_800_000_000, 1 << 60]
