@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from pathlib import Path
 from typing import NamedTuple
 
@@ -152,7 +152,7 @@ def _theirs(rate: _Rate) -> Theirs:
         to=last,
         counted=counted,
         valid=valid,
-        rate=None if share is None else round(float(share), 4),
+        rate=None if share is None else float(share.quantize(_RATE_DIGITS, ROUND_HALF_UP)),
         status=_text(fields, "status"),
         target=None if target is None else float(target),
         notes=tuple(notes),

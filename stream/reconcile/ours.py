@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stream.engine.numbers import use_of
+from stream.engine.scope import rate
 from stream.events import Event, OrderShipped, encode
 from stream.explain.numbers import Numbers
 from stream.explain.standing import Standing, standing_of
@@ -151,7 +152,7 @@ def counts(shipments: Iterable[Judged]) -> Ours:
         defects=defects,
         pending=outcomes["pending"],
         exempt=outcomes["exempt"],
-        vtr=round(valid / counted, 4) if counted else None,
+        vtr=rate(valid, counted),
         reasons={outcome: dict(sorted(found.items())) for outcome, found in reasons.items()},
         ambiguous=ambiguous,
         unscanned=unscanned,

@@ -70,6 +70,10 @@ CHEAP = judged("exempt", "low_value")
 AFN = judged("exempt", "marketplace_fulfilled", has_number=False)
 
 
+def test_the_vtr_is_rounded_as_metrics_are() -> None:
+    assert counts([judged()] * 29 + [judged("defect", "no_carrier")] * 3).vtr == 0.9063, "of 0.90625"
+
+
 def test_the_same_number_needs_no_steps() -> None:
     counted, defects = bridges(theirs(2, 1), [judged(), judged("defect", "no_carrier"), LETTER, AFN])
     assert steps(counted) == [("low_value_letter", 0)]

@@ -80,6 +80,7 @@ def test_by_category(tmp_path: Path) -> None:
         ({"validTrackingCount": None}, (200, 190, 0.95), "190 is worked out from the rate"),
         ({"validTrackingCount": 896}, (200, 190, 0.95), "896 is more than its shipmentCount 200"),
         ({"rate": None}, (200, 190, 0.95), None),
+        ({"shipmentCount": 32, "validTrackingCount": 29, "rate": None}, (32, 29, 0.9063), None),
         ({"rate": "95.00%"}, (200, 190, 0.95), None),
         ({"rate": 95}, (200, 190, 0.95), None),
         ({"rate": 0.9}, (200, 190, 0.9), "its rate 0.9 is not 190 / 200"),
