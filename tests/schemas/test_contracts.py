@@ -1,5 +1,6 @@
 """Schema and Struct state the same contract, and the schemas themselves are sound."""
 
+import json
 from datetime import timedelta
 from typing import Any, get_args
 
@@ -10,12 +11,14 @@ from jsonschema import Draft202012Validator
 from stream.events import Event
 from stream.events import decoding as wire
 from stream.policy import RulesPolicy
-from stream.records import Scope
+from stream.records import Scope, decode_metric
 from stream.settings import Settings
+from stream.shipment import hour_of
 from tests.schemas.contracts import CONTRACTS, contract_in, contract_of, target
-from tests.schemas.documents import FORMATS, INBOUND, KEY, SCHEMAS, STRUCTS, Steps, parts, validator
+from tests.schemas.documents import FORMATS, INBOUND, KEY, OUTBOUND, SCHEMAS, STRUCTS, Steps, parts, validator
 
-GRACE = RulesPolicy.of(Settings()).timeline(None).on(1).entry.grace
+POLICY = RulesPolicy.of(Settings())
+GRACE = POLICY.timeline(None).on(1).entry.grace
 
 
 def test_there_is_a_schema_for_every_record_and_no_other() -> None:
@@ -44,6 +47,14 @@ def test_the_alert_carries_the_metric_word_for_word() -> None:
     own = {keyword: value for keyword, value in metric.items() if keyword not in {"$schema", "$id", "title", "$defs"}}
     del own["examples"]
     assert alert["$defs"] == {"cause": alert["$defs"]["cause"], "metric": own, **metric["$defs"]}
+
+
+@pytest.mark.parametrize("name", OUTBOUND)
+def test_examples_name_the_rules_that_their_scope_is_held_to(name: str) -> None:
+    for example in SCHEMAS[name]["examples"]:
+        metric = decode_metric(json.dumps(example.get("metric", example)).encode())
+        threshold, policy = POLICY.standard(metric.marketplace, hour_of(metric.as_of))
+        assert (metric.threshold, metric.policy) == (float(threshold), policy)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
