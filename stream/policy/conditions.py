@@ -119,7 +119,9 @@ class Conditions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def _matches(method: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(method, _plain(pattern)) for pattern in patterns)
+    # Of what fnmatch knows, only the star is a rule's; people write the rest in names.
+    literal = (_plain(pattern).replace("[", "[[]").replace("?", "[?]") for pattern in patterns)
+    return any(fnmatchcase(method, pattern) for pattern in literal)
 
 
 def _plain(method: str | None) -> str:

@@ -64,6 +64,15 @@ def test_services() -> None:
     assert Conditions(services=("tracked",)).hold(Facts.of(None, None, (None, None), "Tracked 48"))
 
 
+@pytest.mark.parametrize("method", ["letter [untracked]", "letter?", "a [!b] c"])
+def test_only_the_star_stands_for_other_text(method: str) -> None:
+    facts = Facts.of(None, None, (None, None), method.upper())
+    assert Conditions(ship_methods=(method,)).hold(facts)
+    assert Conditions(ship_methods=(f"*{method[-4:]}",)).hold(facts)
+    assert not Conditions(ship_methods=("letters", "letter u", "a x c", "letter?x")).hold(facts)
+    assert not Conditions(ship_methods=("letter??????????", "letter [a-z]*", "?*")).hold(facts)
+
+
 def test_all_must_hold() -> None:
     assert Conditions(route="cross_border", ship_from=("DE",)).hold(KNOWN)
     assert not Conditions(route="cross_border", ship_from=("FR",)).hold(KNOWN)
