@@ -96,7 +96,7 @@ class RulesPolicy:
         self.rates = rates
         self._compiled = compiled
         default = compiled[DEFAULT]
-        self._default = Timeline(default, rates, by_promise=False)
+        self._default = Timeline(default, rates, by_promise=families[DEFAULT].dated_by == "promised_delivery")
         self._timelines = {
             code: Timeline(_filled(default, compiled[name]), rates, by_promise=family.dated_by == "promised_delivery")
             for name, family in families.items()

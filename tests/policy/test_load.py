@@ -93,6 +93,15 @@ def test_the_default_can_be_replaced(file: Path) -> None:
     assert judge(order("MX", "2026-01-01"), policy=mine) == (Outcome.VALID, None, None, 0, False)
 
 
+def test_the_default_can_be_dated_by_the_promise(file: Path) -> None:
+    text = rules("default", [], "", "from = 2026-01-03\n").replace(
+        "[default]\n", "[default]\ndated_by = 'promised_delivery'\n"
+    )
+    mine = policy(file, text)
+    shipped = order("MX", "2026-01-01", promised_delivery_by=at("2026-01-03"))
+    assert mine.timeline("MX").entry(shipped).standard.policy == "default-2026-01-03"
+
+
 def test_countries_and_marketplaces_mean_what_is_meant(file: Path) -> None:
     text = rules("my-shop", ["GB", "A1PA6795UKMFR9"], ENTRY + EXEMPT + 'ship_from = ["uk"]')
     mine = policy(file, text)
