@@ -156,11 +156,25 @@ def test_a_time_that_is_beyond_all_time_in_utc(base: Fields) -> None:
     assert_rejected(line(base, event_time=last), RejectionCode.INVALID_FIELD, "`$.event_time`")
 
 
-@pytest.mark.parametrize("field", ["shipped_at", "promised_delivery_by"])
-def test_so_is_one_beside_the_latest_event_time(field: str) -> None:
+TIMES = [
+    (SHIPPED, "shipped_at"),
+    (SHIPPED, "promised_delivery_by"),
+    (UPLOADED, "uploaded_at"),
+    (SCANNED, "scanned_at"),
+]
+
+
+@pytest.mark.parametrize(("base", "field"), TIMES)
+def test_so_is_one_beside_the_latest_event_time(base: Fields, field: str) -> None:
     times = {"event_time": "9999-12-31T12:00:00Z", "shipped_at": "9999-12-31T12:00:00Z"}
     changes = times | {field: "9999-12-31T23:59:59-23:59"}
-    assert_rejected(line(SHIPPED, **changes), RejectionCode.INVALID_FIELD, f"`$.{field}`")
+    assert_rejected(line(base, **changes), RejectionCode.INVALID_FIELD, f"`$.{field}`")
+
+
+@pytest.mark.parametrize(("base", "field"), [*((base, "event_time") for base in ALL), *TIMES])
+def test_times_are_in_utc(base: Fields, field: str) -> None:
+    at = getattr(accepted(base, **{field: "2026-11-22T13:45:00+02:00"}), field)
+    assert (at.isoformat(), at.tzinfo) == ("2026-11-22T11:45:00+00:00", UTC)
 
 
 @pytest.mark.parametrize("digits", ["999999", "9999994", "9999995", "999999999"])

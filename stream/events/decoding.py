@@ -126,7 +126,7 @@ def _explain(message: str) -> Rejection:
 def _beyond_time(event: Event) -> Rejection:
     """The rejection of an event with a time that lies in the year 9999 where it was written, and in UTC after it."""
     field = "event_time"
-    for name in ("event_time", "shipped_at", "promised_delivery_by"):
+    for name in ("event_time", "shipped_at", "promised_delivery_by", "uploaded_at", "scanned_at"):
         at: datetime | None = getattr(event, name, None)
         try:
             if at is not None:
@@ -152,8 +152,7 @@ def _normalise(event: Event, value: bytes) -> Event | Rejection:
         return _normalise_shipped(cast("OrderShipped", event), value)
     if kind is _UPLOADED:
         return _normalise_tracking(cast("TrackingUploaded", event))
-    scanned_at = cast("TrackingScanned", event).scanned_at
-    return event if scanned_at is None else _check_time(event, "scanned_at", scanned_at)
+    return _normalise_scan(cast("TrackingScanned", event))
 
 
 def _normalise_shipped(event: OrderShipped, value: bytes) -> Event | Rejection:
@@ -213,7 +212,20 @@ def _normalise_tracking(event: TrackingUploaded) -> TrackingUploaded | Rejection
         number = number.strip()
         event.tracking_number = None if number in ("", "NULL") else number
     uploaded_at = event.uploaded_at
-    return event if uploaded_at is None else _check_time(event, "uploaded_at", uploaded_at)
+    if uploaded_at is None:
+        return event
+    if uploaded_at.tzinfo is not _UTC:
+        uploaded_at = event.uploaded_at = uploaded_at.astimezone(UTC)
+    return _check_time(event, "uploaded_at", uploaded_at)
+
+
+def _normalise_scan(event: TrackingScanned) -> TrackingScanned | Rejection:
+    scanned_at = event.scanned_at
+    if scanned_at is None:
+        return event
+    if scanned_at.tzinfo is not _UTC:
+        scanned_at = event.scanned_at = scanned_at.astimezone(UTC)
+    return _check_time(event, "scanned_at", scanned_at)
 
 
 def _check_time(event: _Timed, field: str, at: datetime) -> _Timed | Rejection:

@@ -56,7 +56,7 @@ class OrderShipped(Struct, tag_field="type", tag="order-shipped", kw_only=True, 
 
 class TrackingUploaded(Struct, tag_field="type", tag="tracking-uploaded", kw_only=True, omit_defaults=True, gc=False):
     """The seller gave, changed or removed a tracking number. After :func:`decode`, ``tracking_number`` is ``None``
-    where the seller removed it (null, blank or ``NULL``, as in the marketplace's own feed)."""
+    where the seller removed it (null, blank or ``NULL``, as in the marketplace's own feed), and times are in UTC."""
 
     event_id: Id
     event_time: Instant
@@ -69,7 +69,7 @@ class TrackingUploaded(Struct, tag_field="type", tag="tracking-uploaded", kw_onl
 
 
 class TrackingScanned(Struct, tag_field="type", tag="tracking-scanned", kw_only=True, omit_defaults=True, gc=False):
-    """The carrier saw the package."""
+    """The carrier saw the package. After :func:`decode`, times are in UTC."""
 
     event_id: Id
     event_time: Instant
