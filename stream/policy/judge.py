@@ -248,7 +248,7 @@ def scans_of(number: str, scans: Sequence[TrackingScanned]) -> list[TrackingScan
         for scan in scans
         if scan.tracking_number is None
         or scan.tracking_number == number
-        or compact(scan.tracking_number) == compact(number)
+        or compact(scan.tracking_number) in ("", compact(number))  # a blank says nothing
     ]
 
 

@@ -68,6 +68,8 @@ def test_scans_of_another_number_do_not_count() -> None:
     assert reason(NUMBER) is None
     assert reason("1z 5R89 3903 5756 7127") is None
     assert reason(None) is None
+    assert reason("") is None, "a blank is no other number"
+    assert reason(" ") is None
 
 
 # --- What counts -----------------------------------------------------------------------------------------------------
