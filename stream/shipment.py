@@ -11,6 +11,8 @@ import msgspec
 from mypy_extensions import mypyc_attr
 
 from stream.events import Event, OrderShipped, TrackingScanned, TrackingUploaded
+from stream.tracking import resolve_carrier
+from stream.tracking.numbers import compact
 
 if TYPE_CHECKING:
     from stream.engine.window import Counted
@@ -27,6 +29,8 @@ _EPOCH_DAYS: Final = EPOCH.toordinal()
 # Compiled code has its own module's names at hand, and looks up those of others each time.
 _SHIPPED: Final = OrderShipped
 _UPLOADED: Final = TrackingUploaded
+_resolve_carrier: Final = resolve_carrier
+_compact: Final = compact
 
 MAX_ENTRIES: Final = 16
 """Numbers of one shipment whose first entry is remembered. Sellers correct a number once or twice."""
@@ -138,11 +142,17 @@ class Shipment:
         if tracking is None or tracking.tracking_number is None:
             return None
         if self.entries:
-            entered = tracking.tracking_number, tracking.carrier or ""
-            for at, *known in self.entries:
-                if tuple(known) == entered:
+            entered = self._entered(tracking.tracking_number, tracking.carrier or "")
+            for at, number, carrier in self.entries:
+                if self._entered(number, carrier) == entered:
                     return at
         return tracking.uploaded_at or tracking.event_time
+
+    def _entered(self, number: str, carrier: str) -> tuple[str, object]:
+        """What an entry says, however it is spelt; without a carrier of its own it is by that of the order."""
+        shipped = self.shipped
+        given = carrier.strip() or (shipped.carrier or "" if shipped is not None else "").strip()
+        return _compact(number), _resolve_carrier(given) or given
 
 
 def _entries_of(event: TrackingUploaded) -> tuple[Entry, ...]:

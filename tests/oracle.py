@@ -148,7 +148,8 @@ def _is_late(shipment: Shipment, delivered: TrackingScanned | None, events: Iter
         for event in events
         if isinstance(event, TrackingUploaded)
         and (event.seller_id, event.shipment_id) == (now.seller_id, now.shipment_id)
-        and (event.tracking_number, event.carrier or "") == (now.tracking_number, now.carrier or "")
+        and event.tracking_number == now.tracking_number
+        and replace(shipment, tracking=event).carrier == shipment.carrier
     )
     return entered > (delivered.scanned_at or delivered.event_time)
 

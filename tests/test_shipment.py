@@ -141,6 +141,24 @@ def test_another_carrier_is_another_entry() -> None:
     assert merged(first, second).entered_at() == AT + SECOND
 
 
+@pytest.mark.parametrize(
+    ("number", "carrier"),
+    [("X-1 2", "DHL"), ("x12", "dhl"), ("X12", "DHL Paket"), ("X12", None), ("X12", " "), (" X12", "DHL ")],
+)
+def test_the_same_in_another_spelling_is_no_other_entry(number: str, carrier: str | None) -> None:
+    first = replace(TRACKING, tracking_number="X12")
+    again = replace(TRACKING, event_time=AT + SECOND, tracking_number=number, carrier=carrier)
+    shipped = replace(SHIPPED, carrier="DHL")
+    assert merged(shipped, first, again).entered_at() == AT
+    assert merged(again, first, shipped).entered_at() == AT
+
+
+def test_a_carrier_that_no_fact_gave_before_is_another_entry() -> None:
+    first, again = replace(TRACKING, carrier=None), replace(TRACKING, event_time=AT + SECOND)
+    assert merged(SHIPPED, first, again).entered_at() == AT + SECOND
+    assert merged(replace(SHIPPED, carrier="UPS"), first, again).entered_at() == AT + SECOND
+
+
 def test_the_time_of_upload_is_that_of_the_entry_where_it_is_known() -> None:
     assert merged(replace(TRACKING, uploaded_at=AT - SECOND)).entered_at() == AT - SECOND
 

@@ -62,7 +62,8 @@ class Rules(Protocol):
         """The verdict on one shipment, by the rules in force when it was shipped.
 
         ``scans`` holds the latest event per milestone; ``entered_at`` is when the present number was first entered
-        with the present carrier; ``is_reused`` says that a shipment of another order of the seller has the same number.
+        with the present carrier, in whatever spelling; ``is_reused`` says that a shipment of another order of the
+        seller has the same number.
         """
         ...
 

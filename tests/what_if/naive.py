@@ -95,10 +95,15 @@ def _entered_at(own: Iterable[Event]) -> datetime | None:
 
 
 def _same(own: Iterable[Event], tracking: TrackingUploaded) -> Iterator[TrackingUploaded]:
+    shipped = _shipped(own)
+
+    def carrier(event: TrackingUploaded) -> str:
+        return (event.carrier or "").strip() or (shipped.carrier or "" if shipped is not None else "").strip()
+
     for event in own:
         if (
             isinstance(event, TrackingUploaded)
             and event.tracking_number == tracking.tracking_number
-            and (event.carrier or "") == (tracking.carrier or "")
+            and carrier(event) == carrier(tracking)
         ):
             yield event
