@@ -34,9 +34,12 @@ def rows_of(fetched: PartitionRecords) -> Iterator[ChangelogRows]:
     """All that was fetched of a partition, as the client iterates over it.
 
     Records of its first batch may lie before where reading is to begin. To read them once more changes nothing: what
-    has replaced them follows.
+    has replaced them follows. Told to take one record at a time, the client asks once more when all of it is read:
+    an answer then would be given again and again.
     """
     records = fetched._records
+    if not records.has_next():
+        return
     rows: dict[bytes | None, bytes | None] = {}
     record = None
     while records.has_next():

@@ -1,6 +1,7 @@
 """What a fetch of a changelog is read as, from the bytes that a broker sends."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,7 +12,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from stream.worker.changelog import ChangelogRows, rows_of
+from stream.worker.changelog import ChangelogRows, read_as_rows, rows_of
 from tests.worker_units.fakes import CHANGELOG
 
 PLACE = TopicPartition(CHANGELOG, 0)
@@ -74,6 +75,22 @@ def test_damaged_bytes_are_an_error() -> None:
     batch[-1] ^= 1
     with pytest.raises(CorruptRecordException):
         read(fetched(sent(3, (b"b", b"1")), batch))
+
+
+async def test_a_fetch_that_was_read_is_over_where_records_are_asked_for_one_by_one() -> None:
+    """With a `batch_size` of 1 the client keeps what it has read of until it has asked for more of it."""
+    state = SubscriptionState(loop=cast("Any", None))
+    state.assign_from_user({PLACE})
+    assignment = state.subscription.assignment
+    assignment.state_value(PLACE).seek(7)
+    fetch = FetchResult(PLACE, assignment=assignment, partition_records=fetched(sent(7, (b"a", b"1")), at=7), backoff=0)
+    fetcher = cast("Any", SimpleNamespace(_records={PLACE: fetch}))
+    answers = []
+    for _ in range(2):
+        read_as_rows(fetcher, {CHANGELOG})
+        answers.append(fetch.getall(1))
+    assert answers == [[ChangelogRows({b"a": b"1"}, 7, 5_000, 0)], []]
+    assert not fetch.has_more(), "the client fetches on"
 
 
 async def test_trap_the_clients_fetch_reads_and_moves_on_by_what_it_iterates_over() -> None:
