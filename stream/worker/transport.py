@@ -23,7 +23,7 @@ from faust.types.transports import ConsumerT, ProducerT, TPorTopicSet
 from faust.types.tuples import ack_lock
 
 from stream.cluster import Cluster
-from stream.kafka import TopicPartition, end_offsets
+from stream.kafka import BrokerError, TopicPartition, end_offsets
 from stream.worker.changelog import ChangelogRows, read_as_rows
 from stream.worker.offsets import OffsetLedger
 from stream.worker.session import Session, SessionProducer
@@ -37,6 +37,11 @@ thing at a time: while that is a topic without records, nothing is fetched of th
 
 ASK_AGAIN = 0.5
 """Seconds after which a broker that did not answer is asked again."""
+
+COMMITTED_WITHIN = 60.0
+"""Seconds within which the group's committed offsets must be known. Faust's recovery waits for them for as long as a
+request may take, which is longer, and then ends without an error: the worker would hold its partitions for ever and
+process nothing."""
 
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 Records = list[Record]
@@ -337,11 +342,22 @@ class BatchConsumer(driver.Consumer):
             await super().seek_wait(partitions)
 
     async def perform_seek(self) -> None:
-        """Read on from the committed offsets; what was handed out beyond them is handed out again."""
+        """Read on from the committed offsets; what was handed out beyond them is handed out again.
+
+        Raises :class:`~stream.kafka.BrokerError` where no broker gives them: then the worker stops, and its successor
+        begins anew.
+        """
         with self._in_one_assignment():
             self._ledger.forget(self.assignment())
             self._read_to_end.clear()
-            await super().perform_seek()
+            try:
+                async with asyncio.timeout(COMMITTED_WITHIN):
+                    await super().perform_seek()
+            except TimeoutError:
+                if not self.is_rebalancing():
+                    raise BrokerError(
+                        f"no broker gave the group's committed offsets within {COMMITTED_WITHIN:g} s"
+                    ) from None
 
     @contextmanager
     def _in_one_assignment(self) -> Iterator[None]:

@@ -8,11 +8,13 @@ from typing import Any, cast
 import pytest
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import IllegalStateError
 from faust.tables.manager import TableManager
-from faust.tables.recovery import Recovery
+from faust.tables.recovery import Recovery, ServiceStopped
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from stream.kafka import BrokerError
 from stream.worker import transport
 from stream.worker.app import VtrApp
 from stream.worker.changelog import ChangelogRows
@@ -234,6 +236,30 @@ async def test_recovery_lets_nothing_go_on_once_another_rebalance_has_begun(
     assigned(line.app, recovery, 2)
     await settled()
     assert (line.consumer.flow_active, line.processor.is_running()) == (True, True), "it begins again"
+
+
+async def never(*_: object) -> dict[TP, int]:
+    await asyncio.Event().wait()
+    return {}
+
+
+async def test_a_worker_stops_where_nobody_gives_the_committed_offsets(
+    line: Line, client: Client, thread: Thread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread.seek_to_committed = never  # type: ignore[method-assign]
+    assert line.app.conf.broker_request_timeout > transport.COMMITTED_WITHIN, "else recovery has ended before"
+    monkeypatch.setattr(transport, "COMMITTED_WITHIN", 0.05)
+    with pytest.raises(BrokerError, match=r"^no broker gave the group's committed offsets within 0\.05 s$"):
+        await asyncio.wait_for(line.consumer.perform_seek(), 5)
+    client._subscription.begin_reassignment()
+    with pytest.raises(IllegalStateError):  # the next assignment asks for them again
+        await asyncio.wait_for(line.consumer.perform_seek(), 5)
+
+
+async def test_trap_recovery_ends_without_an_error_where_it_has_waited_for_too_long(recovery: Recovery) -> None:
+    with pytest.raises(ServiceStopped):
+        await recovery._wait(never(), timeout=0.01)
+    assert not recovery.should_stop
 
 
 async def test_nor_when_it_begins_at_the_very_last_step(line: Line, client: Client) -> None:
