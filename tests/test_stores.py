@@ -182,6 +182,28 @@ def test_a_closed_store_has_no_keys(tmp_path: Path) -> None:
         assert store.keys_with(b"\x00\x02") == []
 
 
+def test_other_threads_may_ask_while_a_store_is_closed(tmp_path: Path) -> None:
+    failures: list[BaseException] = []
+    for number in range(10):
+        store = persisted(RocksStore(tmp_path / str(number)), rows(100))
+        over = Event()
+
+        def ask(store: Store = store, over: Event = over) -> None:
+            while not over.is_set():
+                try:
+                    assert len(store) <= 101, "about a hundred"
+                    assert len(store.keys_with(b"\x00\x02")) in (0, 100)
+                except BaseException as error:  # noqa: BLE001 - for the test's own thread
+                    failures.append(error)
+
+        asking = Thread(target=ask)
+        asking.start()
+        store.close()
+        over.set()
+        asking.join()
+    assert failures == []
+
+
 def test_other_threads_may_ask_for_keys_while_rows_are_written(store: Store) -> None:
     persisted(store, rows(2000))
     over = Event()
