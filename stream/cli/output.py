@@ -10,7 +10,7 @@ from types import FrameType
 from typing import NoReturn, Self
 
 from stream.cli.options import CommandError
-from stream.replay.whole_file import WholeFile
+from stream.replay.whole_file import WholeFile, is_special
 
 STDOUT = "-"
 
@@ -20,6 +20,21 @@ def write_output(name: str, chunks: Iterable[bytes]) -> None:
     with Output(name) as out:
         out.write(chunks)
         out.complete()
+
+
+def check_outputs(outputs: Iterable[str | None], inputs: Iterable[str] = ()) -> None:
+    """Raises :class:`~stream.cli.options.CommandError` where one would take the place of an input, or of another."""
+    read = {Path(name).resolve() for name in inputs}
+    written: set[Path] = set()
+    for name in outputs:
+        if name is None or name == STDOUT or is_special(Path(name)):
+            continue
+        place = Path(name).resolve()
+        if place in read:
+            raise CommandError(f"cannot write {name}: it is one of the files to read")
+        if place in written:
+            raise CommandError(f"cannot write {name}: it is named for two outputs")
+        written.add(place)
 
 
 class Output:

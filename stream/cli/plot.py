@@ -7,13 +7,13 @@ import click
 
 from stream.cli.format import scope_text, shortened, unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
-from stream.cli.output import STDOUT, write_output
+from stream.cli.output import STDOUT, check_outputs, write_output
 from stream.explain import NotFoundError
 from stream.places import canonical_marketplace
 from stream.plot import Series, read_series
 from stream.plot.table import csv_bytes
 from stream.records import Scope
-from stream.replay import Summary
+from stream.replay import Summary, find_sources
 from stream.settings import REPLAY_SETTINGS, Settings
 
 FORMATS = ("svg", "png", "csv")
@@ -62,6 +62,7 @@ def plot(
         raise click.UsageError(f"--out {out}: the name must end in .svg, .png or .csv")
     if category is not None and marketplace is None:
         raise click.UsageError("--category needs --marketplace: categories are counted per marketplace")
+    check_outputs((out,), find_sources(files).paths)
     if kind != "csv":
         _need_matplotlib()
     scope = Scope(seller_id, marketplace and canonical_marketplace(marketplace), category)
@@ -86,9 +87,7 @@ def _need_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401 - optional, and slow to load
     except ImportError:
-        raise CommandError(
-            "a picture needs matplotlib, which is in the extra `plot` (pip install 'vtr-stream[plot]'); .csv needs none"
-        ) from None
+        raise CommandError("a picture needs matplotlib: pip install matplotlib; .csv needs none") from None
 
 
 def _picture(series: Series, kind: str) -> bytes:

@@ -15,7 +15,7 @@ import msgspec
 from stream.cli.format import left_out_lines, metric_text, unused_lines, utc_text
 from stream.cli.kafka_history import KafkaHistory, kafka_options
 from stream.cli.options import CommandError, Instant, memory_option, processes_option, settings_options
-from stream.cli.output import STDOUT, Output, cleaning_up
+from stream.cli.output import STDOUT, Output, check_outputs, cleaning_up
 from stream.cli.progress import ReplayProgress
 from stream.records import Alert, Metric, encode
 from stream.replay import Comparison, Form, Replay, Source, find_sources, usable_cores
@@ -102,6 +102,7 @@ def replay(
     found = find_sources(kafka.sources(files, settings), None if form is None else Form(form))
     for line in left_out_lines(found.left_out):
         click.echo(line, err=True)
+    check_outputs((metrics_out, alerts_out, rejects_out), found.paths)
     if processes is None and not resume:
         processes = 1 if found.has_stdin else usable_cores()
     try:

@@ -47,6 +47,16 @@ def test_files_and_what_is_said_of_them(tmp_path: Path) -> None:
     assert last["row"].startswith("028-1000006-1000006\t")
 
 
+def test_a_file_is_not_written_over(tmp_path: Path) -> None:
+    feed, copy = SAMPLES / "feed-2026-10-08.txt", tmp_path / "feed.txt"
+    copy.write_bytes(feed.read_bytes())
+    for option in ("--out", "--rejects"):
+        done = vtr("import", f"{copy}@2026-10-08", "--seller", SELLER, option, str(copy))
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert done.stderr.decode() == f"vtr: cannot write {copy}: it is one of the files to read\n"
+    assert copy.read_bytes() == feed.read_bytes()
+
+
 def test_standard_input() -> None:
     feed = (SAMPLES / "feed-2026-10-08.txt").read_bytes()
     done = vtr("import", "-", "--seller", SELLER, "--marketplace", "GB", stdin=feed)
