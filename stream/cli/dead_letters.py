@@ -61,7 +61,9 @@ def _filters(function: Callable[P, R]) -> Callable[P, R]:
     return function
 
 
-@click.group("dead-letters", invoke_without_command=True)
+@click.group(
+    "dead-letters", invoke_without_command=True, short_help="List what could not be used and why; send it back."
+)
 @settings_options("broker", "dead_letters_topic")
 @_filters
 @click.option("--summary", is_flag=True, help="Show how many there are of each code instead.")
@@ -134,7 +136,7 @@ class _Place(click.ParamType):
         return int(match[1]), int(match[2])
 
 
-@dead_letters.command
+@dead_letters.command(short_help="Show one letter in full, and whether it would be rejected again.")
 @settings_options("broker", "dead_letters_topic", "lag_days")
 @click.argument("place", type=_Place(), metavar="PARTITION:OFFSET")
 @_JSON
@@ -149,7 +151,7 @@ def show(settings: Settings, *, place: tuple[int, int], as_json: bool) -> None:
         click.echo(line)
 
 
-@dead_letters.command
+@dead_letters.command(short_help="Send letters back to the topics they came from.")
 @settings_options("broker", "dead_letters_topic", "lag_days")
 @click.argument("file", required=False, metavar="[FILE]")
 @_filters

@@ -32,7 +32,7 @@ _RESULTS = {
 }
 
 
-@click.command
+@click.command(short_help="Explain one shipment: its verdict, and the rules behind it.")
 @settings_options("broker", "group", "policy_file", "rates_file", "threshold", "grace_hours", "valid_when", "lag_days")
 @click.argument("seller_id", metavar="SELLER")
 @click.argument("shipment_id", metavar="SHIPMENT")

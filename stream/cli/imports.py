@@ -24,7 +24,7 @@ SHOWN_REJECTS = 20
 """Rejected rows shown; --rejects has all of them."""
 
 
-@click.command("import")
+@click.command("import", short_help="Import order reports and feeds, joined into history.")
 @click.argument("files", nargs=-1, metavar="FILE[@TIME]…")
 @click.option("--seller", "seller_id", metavar="ID", help="Whose files these are: the seller id of all events.")
 @click.option("--out", default="-", metavar="FILE", help="Write the events here.  [default: -, standard output]")

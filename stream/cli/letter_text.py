@@ -29,7 +29,7 @@ EXPLANATIONS = {
 def letter_text(letter: Letter) -> str:
     """A letter on one line."""
     return (
-        f"{letter.rejected_at:%Y-%m-%d %H:%M:%S}  {_place(letter):<8}  {letter.code:<14}  {letter.source.topic}  "
+        f"{letter.rejected_at:%Y-%m-%d %H:%M:%S}  {_place(letter):<8}  {letter.code:<14}  {letter.source.topic:<17}  "
         f"{shortened(printable(letter.key), KEY_WIDTH)}  {shortened(printable(letter.message), MESSAGE_WIDTH)}"
     )
 

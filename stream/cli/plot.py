@@ -22,7 +22,7 @@ MOST_TITLE = 60
 """Characters of a picture's title: ids may have a thousand."""
 
 
-@click.command
+@click.command(short_help="Plot one VTR over time, as a picture or as CSV.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--seller", "seller_id", required=True, metavar="ID", help="Whose VTR.")
 @click.option("--marketplace", metavar="CODE", help="On this marketplace only.")

@@ -11,7 +11,7 @@ SHOWN = 20
 """New alerts that are listed; the topic has them all."""
 
 
-@click.command
+@click.command(short_help="Give a new group its state, from files and topics.")
 @settings_options(
     "broker",
     "group",

@@ -29,7 +29,7 @@ _CAUSES: Final = {
 }
 
 
-@click.command
+@click.command(short_help="Check history against the marketplace's own number.")
 @settings_options("policy_file", "rates_file", "threshold", "grace_hours", "valid_when", "lag_days")
 @click.argument("seller_id", metavar="SELLER")
 @click.argument("report", metavar="HEALTH.json", type=click.Path(dir_okay=False, path_type=Path))

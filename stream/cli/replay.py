@@ -28,7 +28,7 @@ WORST = 10
 """Scopes in the summary."""
 
 
-@click.command
+@click.command(short_help="Replay history: what the VTR was, which alerts there were.")
 @settings_options(
     "broker", "order_shipped_topic", "tracking_uploaded_topic", "tracking_scanned_topic", *REPLAY_SETTINGS
 )

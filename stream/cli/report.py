@@ -16,7 +16,7 @@ from stream.report import Selection, Window, csv_of, report_of_deployment, repor
 from stream.settings import Settings
 
 
-@click.command
+@click.command(short_help="List a seller's defects, with reasons and remedies.")
 @settings_options("broker", "group", "policy_file", "rates_file", "threshold", "grace_hours", "valid_when", "lag_days")
 @click.argument("seller_id", metavar="SELLER")
 @click.argument("more_files", nargs=-1, metavar="")

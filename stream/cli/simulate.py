@@ -24,7 +24,7 @@ LIVE_STEP = 0.1
 """Seconds between two sends of live events: short beside what people notice."""
 
 
-@click.command
+@click.command(short_help="Write simulated events, into a file or into Kafka.")
 @settings_options("order_shipped_topic", "tracking_uploaded_topic", "tracking_scanned_topic")
 @click.option("--events", type=click.IntRange(min=1), default=100_000, show_default=True, help="How many events.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed gives another history.")

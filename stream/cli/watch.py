@@ -74,7 +74,7 @@ def alerts(
     asyncio.run(_show(subscription, _json_text if as_json else alert_text))
 
 
-@click.command
+@click.command(short_help="Show the latest metrics; with --follow, as they change.")
 @settings_options("broker", "metrics_topic")
 @_FOLLOW
 @_SELLER

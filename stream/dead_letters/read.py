@@ -98,7 +98,8 @@ async def letter_at(broker: str, topic: str, partition: int, offset: int) -> Let
     at = TopicPartition(topic, partition)
     end = (await end_offsets(broker, [at]))[at]
     if offset >= end:
-        raise NoLetterError(f"there is no dead letter {where}: the partition ends before offset {end}")
+        held = f"ends before offset {end}" if end else "is empty"
+        raise NoLetterError(f"there is no dead letter {where}: the partition {held}")
     async with connected_consumer(broker) as consumer, asyncio.timeout(STALL_TIMEOUT):
         start = (await consumer.beginning_offsets([at]))[at]
         if offset < start:
