@@ -1,12 +1,13 @@
 """Following alerts and metrics, on a real broker."""
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypedDict, TypeVar, Unpack
 
 import pytest
@@ -33,6 +34,7 @@ from stream.settings import bootstrap_servers
 from stream.subscribe import ScopeWidth, latest_metrics, subscribe_alerts, subscribe_metrics
 from stream.topics import TopicError
 from tests.brokers import Broker
+from tests.command import vtr
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MAX_BATCH_BYTES = 500_000
@@ -539,3 +541,56 @@ async def test_alert_ids_are_what_repeats_are_known_by(topic: Topic) -> None:
     first = alert("a")
     await topic.send([keyed(first), keyed(replace(first, severity="warning"))])
     assert await topic.all_alerts() == ["a"]
+
+
+# --- From a shell ----------------------------------------------------------------------------------------------------
+
+
+def shown(*arguments: str) -> tuple[list[str], str]:
+    """The lines of a ``vtr`` command, and what it said besides."""
+    done = vtr(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.decode().splitlines(), done.stderr.decode()
+
+
+async def test_a_shell_has_the_alerts_of_all_partitions_in_order_of_time(broker: Broker, prefix: str) -> None:
+    topic = Topic(broker, f"{prefix}topic")
+    await topic.create(partitions=3)
+    async with topic.producer:
+        for number in (5, 1, 4, 2, 3):
+            raised = replace(alert(f"a{number}"), since=NOON + timedelta(minutes=number))
+            await topic.send([keyed(raised)], partition=number % 3)
+    options = ("--alerts-topic", topic.name, "--broker", broker.url)
+    lines, said = await asyncio.to_thread(shown, "alerts", "--json", *options)
+    assert [json.loads(line)["alert_id"] for line in lines] == ["a1", "a2", "a3", "a4", "a5"]
+    assert said == ""
+
+
+async def test_a_shell_has_the_worst_of_those_that_can_have_a_status_first(topic: Topic) -> None:
+    rates = {"a": (100, 0.9), "b": (20, 0.85), "c": (19, 0.1), "d": (2, 0.0), "e": (0, None), "f": (30, 1.0)}
+    sent = []
+    for seller_id, (counted, rate) in rates.items():
+        of_seller = metric(Scope(seller_id, None, None), counted)
+        sent.append(keyed(replace(of_seller, live=replace(of_seller.live, vtr=rate))))
+    await topic.send(sent)
+    options = ("metrics", "--json", "--metrics-topic", topic.name, "--broker", topic.broker.url, "--worst")
+    for more, expected in ((("9",), "bafdc"), (("2",), "ba"), (("9", "--min-counted", "19"), "cbafd")):
+        lines, _ = await asyncio.to_thread(shown, *options, *more)
+        assert "".join(json.loads(line)["seller_id"] for line in lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("alerts",), "there are no alerts on {topic} at {broker}\n"),
+        (("alerts", "--json", "--seller", "A1"), "there are no such alerts on {topic} at {broker}\n"),
+        (("metrics",), "there are no metrics on {topic} at {broker}\n"),
+        (("metrics", "--worst", "3"), "there are no such metrics on {topic} at {broker}\n"),
+        (("dead-letters",), "there are no dead letters on {topic} at {broker}\n"),
+        (("dead-letters", "--summary", "--topic", "x"), "there are no such dead letters on {topic} at {broker}\n"),
+    ],
+)
+async def test_a_shell_is_told_that_there_is_nothing(topic: Topic, arguments: tuple[str, ...], said: str) -> None:
+    option = f"--{arguments[0]}-topic"
+    lines, error = await asyncio.to_thread(shown, *arguments, option, topic.name, "--broker", topic.broker.url)
+    assert (lines, error) == ([], said.format(topic=topic.name, broker=topic.broker.url))

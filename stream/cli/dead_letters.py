@@ -3,8 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import ParamSpec, TypeVar
 
@@ -15,6 +14,7 @@ from click.core import ParameterSource
 from stream.cli.format import printable
 from stream.cli.letter_text import letter_lines, letter_text, planned_text, summary_lines
 from stream.cli.options import CommandError, Instant, settings_options
+from stream.cli.output import collected, nothing, show_all, show_as_they_come
 from stream.dead_letters import (
     Check,
     Letter,
@@ -102,20 +102,22 @@ def dead_letters(
     if summary and limit:
         raise click.UsageError("--summary counts all and does not go with --limit")
     wanted = _wanted(codes, topics, sellers, since, until)
+    is_filtered = any((codes, topics, sellers, since, until))
+    if_none = nothing("dead letters", settings.dead_letters_topic, settings.broker, is_filtered=is_filtered)
     if summary:
         summaries = asyncio.run(summarise(settings.broker, settings.dead_letters_topic, wanted))
-        lines = [msgspec.json.encode(each).decode() for each in summaries] if as_json else summary_lines(summaries)
-        for line in lines:
-            click.echo(line)
+        if as_json:
+            lines = [msgspec.json.encode(each).decode() for each in summaries]
+        else:
+            lines = list(summary_lines(summaries))
+        show_all(lines, str, if_none)
         return
     found = letters(settings.broker, settings.dead_letters_topic, wanted, limit=limit, follow=follow)
-    asyncio.run(_show(found, _json_text if as_json else letter_text))
-
-
-async def _show(found: AsyncGenerator[Letter, None], text: Callable[[Letter], str]) -> None:
-    async with aclosing(found):
-        async for letter in found:
-            click.echo(text(letter))
+    text = _json_text if as_json else letter_text
+    if follow:
+        asyncio.run(show_as_they_come(found, text))
+    else:
+        show_all(asyncio.run(collected(found)), text, if_none)
 
 
 def _json_text(letter: Letter) -> str:

@@ -58,7 +58,9 @@ def letter_lines(letter: Letter, topic: str, problem: str | None) -> Iterator[st
 
 
 def summary_lines(summaries: Sequence[CodeSummary]) -> Iterator[str]:
-    """The letters by code, as a table with an example of each."""
+    """The letters by code, as a table with an example of each; no line where there is none."""
+    if not summaries:
+        return
     yield f"{'code':<14}  {'letters':>9}  {'sellers':>9}  {'oldest (UTC)':<16}  {'newest (UTC)':<16}  newest letter"
     for each in summaries:
         yield (
