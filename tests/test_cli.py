@@ -118,6 +118,13 @@ def test_simulate_writes_the_same_bytes_again(history: Path) -> None:
     assert len(again.stdout.splitlines()) == 5000
 
 
+def test_simulate_says_what_it_wrote_but_on_standard_output(tmp_path: Path) -> None:
+    done = vtr("simulate", "--events", "10", "--out", str(tmp_path / "a"))
+    assert (done.stdout, done.stderr.decode()) == (b"", f"wrote 10 events to {tmp_path / 'a'}\n")
+    done = vtr("simulate", "--events", "10", "--out", "-")
+    assert (done.stdout, done.stderr) == ((tmp_path / "a").read_bytes(), b"")
+
+
 @pytest.mark.parametrize("ending", [".gz", ".zst"])
 def test_simulate_packs_and_replay_unpacks(history: Path, tmp_path: Path, ending: str) -> None:
     file = tmp_path / f"history.ndjson{ending}"
