@@ -8,6 +8,7 @@ import click
 from stream.cli.format import scope_text, shortened, unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.cli.output import STDOUT, check_outputs, write_output
+from stream.cli.progress import reading
 from stream.explain import NotFoundError
 from stream.places import canonical_marketplace
 from stream.plot import Series, read_series
@@ -62,13 +63,15 @@ def plot(
         raise click.UsageError(f"--out {out}: the name must end in .svg, .png or .csv")
     if category is not None and marketplace is None:
         raise click.UsageError("--category needs --marketplace: categories are counted per marketplace")
-    check_outputs((out,), find_sources(files).paths)
+    found = find_sources(files)
+    check_outputs((out,), found.paths)
     if kind != "csv":
         _need_matplotlib()
     scope = Scope(seller_id, marketplace and canonical_marketplace(marketplace), category)
     summary = Summary()
     try:
-        series = read_series(files, scope, settings, summary, as_of=as_of)
+        with reading(found.size) as meter:
+            series = read_series(files, scope, settings, summary, as_of=as_of, meter=meter)
     except NotFoundError as error:
         raise CommandError(str(error)) from None
     finally:

@@ -11,11 +11,12 @@ import msgspec
 
 from stream.cli.format import printable, rate_text, unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
+from stream.cli.progress import reading
 from stream.explain import NotFoundError
 from stream.reconcile import Bridge, Comparison, HealthReportError, Ours, Reconciliation, Step, Theirs
 from stream.reconcile import read_health_report as read_report
 from stream.reconcile import reconcile as compare
-from stream.replay import Summary
+from stream.replay import Summary, find_sources
 from stream.settings import Settings
 
 WIDTH = 110
@@ -64,7 +65,9 @@ def reconcile(
     """
     summary = Summary()
     try:
-        result = compare(read_report(report), files, seller_id, settings, summary, as_of=as_of)
+        theirs = read_report(report)
+        with reading(find_sources(files).size) as meter:
+            result = compare(theirs, files, seller_id, settings, summary, as_of=as_of, meter=meter)
     except (HealthReportError, NotFoundError) as error:
         raise CommandError(str(error)) from None
     finally:

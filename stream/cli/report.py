@@ -9,9 +9,10 @@ import msgspec
 
 from stream.cli.format import unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
+from stream.cli.progress import reading
 from stream.cli.report_text import report_lines
 from stream.explain import NotFoundError
-from stream.replay import Summary
+from stream.replay import Summary, find_sources
 from stream.report import Selection, Window, csv_of, report_of_deployment, report_of_history
 from stream.settings import Settings
 
@@ -77,7 +78,9 @@ def report(
     selection = Selection(window=window, marketplace=marketplace, category=category, carrier=carrier)
     try:
         if history:
-            found = report_of_history([*history, *more_files], seller_id, selection, settings, summary, as_of=as_of)
+            files = [*history, *more_files]
+            with reading(find_sources(files).size) as meter:
+                found = report_of_history(files, seller_id, selection, settings, summary, as_of=as_of, meter=meter)
         else:
             found = asyncio.run(report_of_deployment(seller_id, selection, settings, as_of=as_of))
     except NotFoundError as error:
