@@ -39,6 +39,7 @@ from stream.settings import Settings
     show_default=True,
     help="For people, spreadsheets or programs.",
 )
+@click.option("--json", "as_json", is_flag=True, help="As --format json.")
 @click.option(
     "--as-of",
     type=Instant(),
@@ -55,6 +56,7 @@ def report(
     carrier: str | None,
     window: Window,
     form: Literal["text", "csv", "json"],
+    as_json: bool,
     as_of: datetime | None,
     history: tuple[str, ...],
 ) -> None:
@@ -74,6 +76,8 @@ def report(
     """
     if more_files and not history:
         raise click.UsageError(f"give history files after --history, as in --history {more_files[0]}")
+    if as_json and form == "csv":
+        raise click.UsageError("give either --format csv or --json")
     summary = Summary()
     selection = Selection(window=window, marketplace=marketplace, category=category, carrier=carrier)
     try:
@@ -88,7 +92,7 @@ def report(
     finally:
         for line in unused_lines(summary):
             click.echo(line, err=True)
-    if form == "json":
+    if as_json or form == "json":
         click.echo(msgspec.json.encode(found))
     elif form == "csv":
         click.echo(csv_of(found), nl=False)
