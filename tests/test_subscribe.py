@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ from aiokafka.admin import NewTopic
 from msgspec.structs import replace
 
 from stream import kafka, reader, subscribe
+from stream.cli.outages import outages_told_once
+from stream.cli.output import show_as_they_come
+from stream.embedded import EmbeddedBroker
 from stream.kafka import BrokerError, TopicPartition, connected_admin, connected_consumer
 from stream.reader import Start
 from stream.records import (
@@ -594,3 +598,39 @@ async def test_a_shell_is_told_that_there_is_nothing(topic: Topic, arguments: tu
     option = f"--{arguments[0]}-topic"
     lines, error = await asyncio.to_thread(shown, *arguments, option, topic.name, "--broker", topic.broker.url)
     assert (lines, error) == ([], said.format(topic=topic.name, broker=topic.broker.url))
+
+
+async def test_a_shell_that_follows_is_told_of_an_outage_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with EmbeddedBroker() as broker:
+        async with connected_admin(broker.url) as admin:
+            await admin.create_topics([NewTopic("alerts", 1, 1)])
+        following = show_as_they_come(subscribe_alerts(broker.url, topic="alerts", start="beginning"), repr)
+        task = asyncio.create_task(following)
+        await asyncio.sleep(1)
+        broker.kill()
+        await asyncio.sleep(3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("vtr: waiting for the broker: ")
+
+
+def test_an_outage_is_told_once_a_minute_and_what_is_else_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 100.0
+    client = logging.getLogger("aiokafka.client")
+    with outages_told_once(lambda: now):
+        for second in range(130):
+            now = 100.0 + second
+            client.error("Unable connect to node with id %s: %s", 1, "refused")
+            client.warning("Unable to update metadata from %s", [1])
+            if second == 70:
+                client.error("Topic %s not found in cluster metadata", "alerts")
+    client.error("Unable connect to node with id %s: %s", 1, "refused")
+    told = "vtr: waiting for the broker: Unable connect to node with id 1: refused"
+    assert capsys.readouterr().err.splitlines() == [
+        told,
+        told,
+        "vtr: Topic alerts not found in cluster metadata",
+        told,
+    ]

@@ -12,6 +12,7 @@ from typing import NoReturn, Self, TypeVar
 import click
 
 from stream.cli.options import CommandError
+from stream.cli.outages import outages_told_once
 from stream.replay.whole_file import WholeFile, is_special
 
 R = TypeVar("R")
@@ -106,9 +107,10 @@ async def collected(records: AsyncGenerator[R, None]) -> list[R]:
 
 async def show_as_they_come(records: AsyncGenerator[R, None], text: Callable[[R], str]) -> None:
     """A line for each record as it comes."""
-    async with aclosing(records):
-        async for record in records:
-            click.echo(text(record))
+    with outages_told_once():
+        async with aclosing(records):
+            async for record in records:
+                click.echo(text(record))
 
 
 @contextmanager

@@ -93,6 +93,8 @@ async def _send(broker: str, settings: Settings, records: Iterator[Record], live
     async with connected_feed(broker, settings) as feed:
         sent = await feed.send(map(_fed, records))
         click.echo(f"sent {sent} events to {broker}", err=True)
+        if live is not None:
+            click.echo("going on with live events until Ctrl-C", err=True)
         while live is not None:
             await feed.send(map(_fed, live.due()))
             await asyncio.sleep(LIVE_STEP)
