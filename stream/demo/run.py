@@ -154,7 +154,7 @@ class _Demo:
             self._say(f"live, about {self._plan.rate:g} events/s")
             if not self._console.is_terminal:
                 self._console.print(f"         {self._board.past_alerts} alerts in the history; the latest:")
-                for alert in list(self._board.alerts)[-TOLD_ALERTS:]:
+                for alert in self._board.latest_alerts(TOLD_ALERTS):
                     self._console.print(alert_text(alert), soft_wrap=True)
 
     def _alert(self, alert: Alert) -> None:

@@ -31,7 +31,7 @@ def picture(board: Board, phase: str, elapsed: timedelta, hints: Sequence[str], 
         style="not bold",
     )
     below = [Text(hint, style="dim", no_wrap=True, overflow="ellipsis") for hint in hints]
-    return Group(head, *below, _sellers(board, sellers), _alerts(list(board.alerts)[sellers - rows :]))
+    return Group(head, *below, _sellers(board, sellers), _alerts(board.latest_alerts(rows - sellers)))
 
 
 def _sellers(board: Board, rows: int) -> Table:

@@ -92,6 +92,11 @@ def test_the_explanation_has_all_fields_and_sources() -> None:
             ["x.txt@2026-13-01", "--seller", "A"],
             "vtr: x.txt@2026-13-01: `2026-13-01` is not a time such as 2026-11-01T12:00:00Z",
         ),
+        (
+            [f"{FILES[0]}@yesterday", "--seller", "A"],
+            f"vtr: {FILES[0]}@yesterday: `yesterday` is not a time such as 2026-11-01T12:00:00Z",
+        ),
+        (["me@example.txt", "--seller", "A"], "vtr: cannot read me@example.txt: No such file or directory"),
     ],
 )
 def test_what_is_wrong_is_one_line(arguments: list[str], problem: str) -> None:
