@@ -14,7 +14,7 @@ from tests.command import vtr
 
 COMMANDS = [
     *("demo", "run", "topics", "topics create", "topics check", "simulate", "replay", "rebuild"),
-    *("what-if", "plot", "explain", "alerts", "metrics"),
+    *("import", "what-if", "plot", "explain", "report", "reconcile", "alerts", "metrics"),
     *("policy", "policy list", "policy show"),
     *("dead-letters", "dead-letters show", "dead-letters resend"),
 ]
@@ -43,7 +43,7 @@ def test_help_names_the_command_and_explains_it(command: str) -> None:
         (["run", "--bogus"], "--bogus", 2),
         (["run", "--threshold", "2"], "`threshold`", 1),
         (["run", "--broker", "http://x"], "`broker`", 1),
-        (["run", "--store", "disk"], "`store`", 1),
+        (["run", "--store", "disk"], "'disk' is not one of 'memory', 'rocksdb'", 2),
         (["run", "--config", "/nowhere.toml"], "/nowhere.toml", 1),
         (["run", "--broker", "kafka://127.0.0.1:1", "--web-port", "0"], "127.0.0.1:1", 1),
         (["metrics", "--broker", "kafka://127.0.0.1:1"], "127.0.0.1:1", 1),
@@ -61,6 +61,9 @@ def test_help_names_the_command_and_explains_it(command: str) -> None:
         (["replay"], "FILE", 2),
         (["replay", "/nowhere.ndjson"], "/nowhere.ndjson", 1),
         (["replay", "/nowhere.ndjson", "--as-of", "soon"], "'soon'", 2),
+        (["replay", "/nowhere.ndjson", "--speed", "60"], "--speed needs --into", 2),
+        (["replay", "/nowhere.ndjson", "--allow-old"], "--allow-old needs --into", 2),
+        (["policy", "show", "DE", "--on", "today"], "'today' is not a day such as 2026-11-01", 2),
         (["explain", "A1"], "SHIPMENT", 2),
         (["explain", "A1", "S1", "/nowhere.ndjson"], "/nowhere.ndjson", 1),
         (["explain", "A1", "S1", "/dev/null"], "there are no events in /dev/null", 1),
@@ -82,6 +85,22 @@ def test_an_error_is_one_line_that_names_its_cause(arguments: list[str], said: s
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("group", ["", "topics", "policy"])
+def test_a_group_without_a_command_shows_its_help(group: str) -> None:
+    done = vtr(*group.split())
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == vtr(*group.split(), "--help").stdout
+
+
+def test_each_command_is_told_on_one_whole_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for group in ("", "topics", "policy", "dead-letters"):
+        _, _, commands = vtr(*group.split(), "--help").stdout.decode().partition("\nCommands:\n")
+        told = commands.partition("\n\n")[0].splitlines()
+        assert told
+        assert [line for line in told if line.startswith("   ") or line.endswith("...")] == []
+
+
 def test_a_broken_settings_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "vtr.toml"
     file.write_text('min_counted = "many"\n')
@@ -97,6 +116,13 @@ def test_simulate_writes_the_same_bytes_again(history: Path) -> None:
     assert again.stdout == history.read_bytes()
     assert other.stdout != again.stdout
     assert len(again.stdout.splitlines()) == 5000
+
+
+def test_simulate_says_what_it_wrote_but_on_standard_output(tmp_path: Path) -> None:
+    done = vtr("simulate", "--events", "10", "--out", str(tmp_path / "a"))
+    assert (done.stdout, done.stderr.decode()) == (b"", f"wrote 10 events to {tmp_path / 'a'}\n")
+    done = vtr("simulate", "--events", "10", "--out", "-")
+    assert (done.stdout, done.stderr) == ((tmp_path / "a").read_bytes(), b"")
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst"])

@@ -1,13 +1,19 @@
 """``vtr demo`` from a newcomer's seat: alerts soon, a clean end, nothing left behind."""
 
+import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
+
+from stream.records import Alert
+from stream.subscribe import subscribe_alerts
 
 pytestmark = pytest.mark.broker  # one of its own, but as slow as the others
 
@@ -42,6 +48,10 @@ def wait_until_gone(pids: list[int]) -> list[int]:
     return left
 
 
+async def all_alerts(broker: str) -> list[Alert]:
+    return [alert async for alert in subscribe_alerts(broker, start="beginning", follow=False)]
+
+
 def read_until_alert(process: "subprocess.Popen[str]") -> list[str]:
     assert process.stdout is not None
     lines = []
@@ -59,6 +69,12 @@ def test_it_shows_alerts_soon_and_ends_with_a_summary() -> None:
         assert time.monotonic() - started < FIRST_ALERT_WITHIN, "".join(lines)
         children = descendants(process.pid)
         assert len(children) >= 3  # broker, simulator, worker
+        said = "".join(lines)
+        (broker,) = re.findall(r"in another shell:  vtr alerts --follow --broker (kafka://127\.0\.0\.1:\d+)\n", said)
+        assert len(asyncio.run(all_alerts(broker))) > 0
+        (metrics,) = re.findall(r"for monitoring:    (http://127\.0\.0\.1:\d+/metrics)\n", said)
+        with urllib.request.urlopen(metrics, timeout=10) as answer:  # noqa: S310 - a worker of ours
+            assert b"vtr_events_total{" in answer.read()
         assert process.stdout is not None
         rest = process.stdout.read()
     assert process.returncode == 0

@@ -121,7 +121,8 @@ def test_ci_runs_the_test_command() -> None:
 
 def test_links_lead_somewhere() -> None:
     targets = re.findall(r"\]\(([^)]+)\)", PROSE)
-    anchors = {f"#{title.lower().replace(' ', '-')}" for title in re.findall(r"^##+ (.+)$", README, re.MULTILINE)}
+    titles = re.findall(r"^##+ (.+)$", README, re.MULTILINE)
+    anchors = {f"#{re.sub(r'[^a-z0-9 -]', '', title.lower()).replace(' ', '-')}" for title in titles}
     assert [target for target in targets if target not in anchors and not (PROJECT / target).exists()] == []
 
 

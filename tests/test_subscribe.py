@@ -1,12 +1,14 @@
 """Following alerts and metrics, on a real broker."""
 
 import asyncio
+import json
+import logging
 import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypedDict, TypeVar, Unpack
 
 import pytest
@@ -15,7 +17,10 @@ from aiokafka.admin import NewTopic
 from msgspec.structs import replace
 
 from stream import kafka, reader, subscribe
+from stream.cli.outages import outages_told_once
+from stream.cli.output import show_as_they_come
 from stream.cluster import Cluster, bootstrap_servers
+from stream.embedded import EmbeddedBroker
 from stream.kafka import BrokerError, TopicPartition, connected_admin, connected_consumer
 from stream.reader import Start
 from stream.records import (
@@ -33,6 +38,7 @@ from stream.records import (
 from stream.subscribe import ScopeWidth, latest_metrics, subscribe_alerts, subscribe_metrics
 from stream.topics import TopicError
 from tests.brokers import Broker
+from tests.command import vtr
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MAX_BATCH_BYTES = 500_000
@@ -539,3 +545,92 @@ async def test_alert_ids_are_what_repeats_are_known_by(topic: Topic) -> None:
     first = alert("a")
     await topic.send([keyed(first), keyed(replace(first, severity="warning"))])
     assert await topic.all_alerts() == ["a"]
+
+
+# --- From a shell ----------------------------------------------------------------------------------------------------
+
+
+def shown(*arguments: str) -> tuple[list[str], str]:
+    """The lines of a ``vtr`` command, and what it said besides."""
+    done = vtr(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.decode().splitlines(), done.stderr.decode()
+
+
+async def test_a_shell_has_the_alerts_of_all_partitions_in_order_of_time(broker: Broker, prefix: str) -> None:
+    topic = Topic(broker, f"{prefix}topic")
+    await topic.create(partitions=3)
+    async with topic.producer:
+        for number in (5, 1, 4, 2, 3):
+            raised = replace(alert(f"a{number}"), since=NOON + timedelta(minutes=number))
+            await topic.send([keyed(raised)], partition=number % 3)
+    options = ("--alerts-topic", topic.name, "--broker", broker.url)
+    lines, said = await asyncio.to_thread(shown, "alerts", "--json", *options)
+    assert [json.loads(line)["alert_id"] for line in lines] == ["a1", "a2", "a3", "a4", "a5"]
+    assert said == ""
+
+
+async def test_a_shell_has_the_worst_of_those_that_can_have_a_status_first(topic: Topic) -> None:
+    rates = {"a": (100, 0.9), "b": (20, 0.85), "c": (19, 0.1), "d": (2, 0.0), "e": (0, None), "f": (30, 1.0)}
+    sent = []
+    for seller_id, (counted, rate) in rates.items():
+        of_seller = metric(Scope(seller_id, None, None), counted)
+        sent.append(keyed(replace(of_seller, live=replace(of_seller.live, vtr=rate))))
+    await topic.send(sent)
+    options = ("metrics", "--json", "--metrics-topic", topic.name, "--broker", topic.broker.url, "--worst")
+    for more, expected in ((("9",), "bafdc"), (("2",), "ba"), (("9", "--min-counted", "19"), "cbafd")):
+        lines, _ = await asyncio.to_thread(shown, *options, *more)
+        assert "".join(json.loads(line)["seller_id"] for line in lines) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("alerts",), "there are no alerts on {topic} at {broker}\n"),
+        (("alerts", "--json", "--seller", "A1"), "there are no such alerts on {topic} at {broker}\n"),
+        (("metrics",), "there are no metrics on {topic} at {broker}\n"),
+        (("metrics", "--worst", "3"), "there are no such metrics on {topic} at {broker}\n"),
+        (("dead-letters",), "there are no dead letters on {topic} at {broker}\n"),
+        (("dead-letters", "--summary", "--topic", "x"), "there are no such dead letters on {topic} at {broker}\n"),
+    ],
+)
+async def test_a_shell_is_told_that_there_is_nothing(topic: Topic, arguments: tuple[str, ...], said: str) -> None:
+    option = f"--{arguments[0]}-topic"
+    lines, error = await asyncio.to_thread(shown, *arguments, option, topic.name, "--broker", topic.broker.url)
+    assert (lines, error) == ([], said.format(topic=topic.name, broker=topic.broker.url))
+
+
+async def test_a_shell_that_follows_is_told_of_an_outage_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with EmbeddedBroker() as broker:
+        async with connected_admin(Cluster(broker=broker.url)) as admin:
+            await admin.create_topics([NewTopic("alerts", 1, 1)])
+        following = show_as_they_come(subscribe_alerts(broker.url, topic="alerts", start="beginning"), repr)
+        task = asyncio.create_task(following)
+        await asyncio.sleep(1)
+        broker.kill()
+        await asyncio.sleep(3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("vtr: waiting for the broker: ")
+
+
+def test_an_outage_is_told_once_a_minute_and_what_is_else_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 100.0
+    client = logging.getLogger("aiokafka.client")
+    with outages_told_once(lambda: now):
+        for second in range(130):
+            now = 100.0 + second
+            client.error("Unable connect to node with id %s: %s", 1, "refused")
+            client.warning("Unable to update metadata from %s", [1])
+            if second == 70:
+                client.error("Topic %s not found in cluster metadata", "alerts")
+    client.error("Unable connect to node with id %s: %s", 1, "refused")
+    told = "vtr: waiting for the broker: Unable connect to node with id 1: refused"
+    assert capsys.readouterr().err.splitlines() == [
+        told,
+        told,
+        "vtr: Topic alerts not found in cluster metadata",
+        told,
+    ]

@@ -92,6 +92,9 @@ def main() -> NoReturn:
     """The entry point: runs a command and ends the process with its exit code."""
     try:
         sys.exit(cli.main(prog_name="vtr", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(USAGE)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "vtr"
         _fail(f"{_one_line(error.format_message())} (see `{command} --help`)", USAGE)

@@ -3,8 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import ParamSpec, TypeVar
 
@@ -15,6 +14,7 @@ from click.core import ParameterSource
 from stream.cli.format import printable
 from stream.cli.letter_text import letter_lines, letter_text, planned_text, summary_lines
 from stream.cli.options import CommandError, Instant, settings_options
+from stream.cli.output import collected, nothing, show_all, show_as_they_come
 from stream.cluster import CLUSTER_SETTINGS
 from stream.dead_letters import (
     Check,
@@ -62,7 +62,9 @@ def _filters(function: Callable[P, R]) -> Callable[P, R]:
     return function
 
 
-@click.group("dead-letters", invoke_without_command=True)
+@click.group(
+    "dead-letters", invoke_without_command=True, short_help="List what could not be used and why; send it back."
+)
 @settings_options(*CLUSTER_SETTINGS, "dead_letters_topic")
 @_filters
 @click.option("--summary", is_flag=True, help="Show how many there are of each code instead.")
@@ -101,20 +103,22 @@ def dead_letters(
     if summary and limit:
         raise click.UsageError("--summary counts all and does not go with --limit")
     wanted = _wanted(codes, topics, sellers, since, until)
+    is_filtered = any((codes, topics, sellers, since, until))
+    if_none = nothing("dead letters", settings.dead_letters_topic, settings.broker, is_filtered=is_filtered)
     if summary:
         summaries = asyncio.run(summarise(settings, settings.dead_letters_topic, wanted))
-        lines = [msgspec.json.encode(each).decode() for each in summaries] if as_json else summary_lines(summaries)
-        for line in lines:
-            click.echo(line)
+        if as_json:
+            lines = [msgspec.json.encode(each).decode() for each in summaries]
+        else:
+            lines = list(summary_lines(summaries))
+        show_all(lines, str, if_none)
         return
     found = letters(settings, settings.dead_letters_topic, wanted, limit=limit, follow=follow)
-    asyncio.run(_show(found, _json_text if as_json else letter_text))
-
-
-async def _show(found: AsyncGenerator[Letter, None], text: Callable[[Letter], str]) -> None:
-    async with aclosing(found):
-        async for letter in found:
-            click.echo(text(letter))
+    text = _json_text if as_json else letter_text
+    if follow:
+        asyncio.run(show_as_they_come(found, text))
+    else:
+        show_all(asyncio.run(collected(found)), text, if_none)
 
 
 def _json_text(letter: Letter) -> str:
@@ -135,7 +139,7 @@ class _Place(click.ParamType):
         return int(match[1]), int(match[2])
 
 
-@dead_letters.command
+@dead_letters.command(short_help="Show one letter in full, and whether it would be rejected again.")
 @settings_options(*CLUSTER_SETTINGS, "dead_letters_topic", "lag_days")
 @click.argument("place", type=_Place(), metavar="PARTITION:OFFSET")
 @_JSON
@@ -150,7 +154,7 @@ def show(settings: Settings, *, place: tuple[int, int], as_json: bool) -> None:
         click.echo(line)
 
 
-@dead_letters.command
+@dead_letters.command(short_help="Send letters back to the topics they came from.")
 @settings_options(*CLUSTER_SETTINGS, "dead_letters_topic", "lag_days")
 @click.argument("file", required=False, metavar="[FILE]")
 @_filters

@@ -8,7 +8,7 @@ from stream.cli.options import Duration
 from stream.demo import DemoPlan, run_demo
 
 
-@click.command
+@click.command(short_help="Watch it work: embedded broker, simulated sellers, worker.")
 @click.option(
     "--duration", type=Duration(), help="End by itself after this long, such as 60s.  [default: until Ctrl-C]"
 )

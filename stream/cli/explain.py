@@ -10,6 +10,7 @@ import msgspec
 
 from stream.cli.format import rate_text, scope_text, unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
+from stream.cli.progress import reading
 from stream.cluster import CLUSTER_SETTINGS
 from stream.explain import Explanation, NotFoundError, explain_history, explain_live, standing_words
 from stream.explain.explanation import Check, LiveWindow, OfficialWindow, Tracking
@@ -17,7 +18,7 @@ from stream.explain.facts import instant
 from stream.explain.timeline import Change
 from stream.policy.model import GRADES
 from stream.policy.words import source_words
-from stream.replay import Summary
+from stream.replay import Summary, find_sources
 from stream.settings import Settings
 
 WIDTH = 110
@@ -33,7 +34,7 @@ _RESULTS = {
 }
 
 
-@click.command
+@click.command(short_help="Explain one shipment: its verdict, and the rules behind it.")
 @settings_options(
     *CLUSTER_SETTINGS, "group", "policy_file", "rates_file", "threshold", "grace_hours", "valid_when", "lag_days"
 )
@@ -74,7 +75,10 @@ def explain(
     summary = Summary()
     try:
         if files:
-            explanation = explain_history(files, seller_id, shipment_id, settings, summary, as_of=as_of)
+            with reading(find_sources(files).size) as meter:
+                explanation = explain_history(
+                    files, seller_id, shipment_id, settings, summary, as_of=as_of, meter=meter
+                )
         else:
             explanation = asyncio.run(explain_live(seller_id, shipment_id, settings, as_of=as_of))
     except NotFoundError as error:

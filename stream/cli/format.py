@@ -1,6 +1,6 @@
 """How people read metrics and alerts on a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from stream.records import Alert, Metric, Scope
@@ -34,11 +34,18 @@ def alert_text(alert: Alert) -> str:
     )
 
 
+def worst_first(metrics: Iterable[Metric], min_counted: int) -> list[Metric]:
+    """Those with a VTR, the lowest first; behind them those that have too few counted shipments for a status of their
+    own, among which a low rate says little."""
+    rated = [metric for metric in metrics if metric.live.vtr is not None]
+    return sorted(rated, key=lambda it: (it.live.counted < min_counted, it.live.vtr, -it.live.counted))
+
+
 def metric_text(metric: Metric) -> str:
     """A metric on one line, within 120 columns for usual ids."""
     live, official = metric.live, metric.official
     return (
-        f"{scope_text(metric.scope):<28}  {metric.status:<8}  {rate_text(live.vtr):>7} of {live.counted:<7,} "
+        f"{scope_text(metric.scope):<34}  {metric.status:<8}  {rate_text(live.vtr):>7} of {live.counted:<7,} "
         f"pending {live.pending:<4,} allowance {metric.allowance:<5,} "
         f"official {rate_text(official.vtr):>7} of {official.counted:,}"
     )

@@ -11,9 +11,9 @@ import msgspec
 
 from stream.cli.format import printable
 from stream.cli.options import CommandError
-from stream.cli.output import write_output
+from stream.cli.output import check_outputs, write_output
 from stream.events import encode
-from stream.imports import Assumptions, Imported, import_files, load_fields
+from stream.imports import Assumptions, Imported, import_files, load_fields, source_of
 from stream.imports.cells import DayOrder
 from stream.imports.facts import Reject
 from stream.places import canonical_country, canonical_marketplace
@@ -24,7 +24,7 @@ SHOWN_REJECTS = 20
 """Rejected rows shown; --rejects has all of them."""
 
 
-@click.command("import")
+@click.command("import", short_help="Import order reports and feeds, joined into history.")
 @click.argument("files", nargs=-1, metavar="FILE[@TIME]…")
 @click.option("--seller", "seller_id", metavar="ID", help="Whose files these are: the seller id of all events.")
 @click.option("--out", default="-", metavar="FILE", help="Write the events here.  [default: -, standard output]")
@@ -86,6 +86,7 @@ def import_(
         raise click.UsageError("Missing argument 'FILE[@TIME]…'.")
     if not seller_id:
         raise click.UsageError("Missing option '--seller': no file tells whose it is.")
+    check_outputs((out, rejects_out), (source_of(file).file for file in files))
     if ship_from is not None and canonical_country(ship_from) is None:
         raise CommandError(f"--ship-from: `{ship_from}` is not an ISO 3166 alpha-2 country code")
     assumed = Assumptions(

@@ -116,6 +116,9 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
             raise click.UsageError("--into-config needs --into")
         if (self.since or self.until) and not (self.from_topics or self.into):
             raise click.UsageError("--since and --until need --from-topics or --into")
+        for flag, is_given in {"--speed": self.speed is not None, "--allow-old": self.allow_old}.items():
+            if is_given and not self.into:
+                raise click.UsageError(f"{flag} needs --into")
         if not self.from_topics:
             return files
         if self.into is not None and not set(bootstrap_servers(self.into)).isdisjoint(settings.servers):

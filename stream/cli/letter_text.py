@@ -29,7 +29,7 @@ EXPLANATIONS = {
 def letter_text(letter: Letter) -> str:
     """A letter on one line."""
     return (
-        f"{letter.rejected_at:%Y-%m-%d %H:%M:%S}  {_place(letter):<8}  {letter.code:<14}  {letter.source.topic}  "
+        f"{letter.rejected_at:%Y-%m-%d %H:%M:%S}  {_place(letter):<8}  {letter.code:<14}  {letter.source.topic:<17}  "
         f"{shortened(printable(letter.key), KEY_WIDTH)}  {shortened(printable(letter.message), MESSAGE_WIDTH)}"
     )
 
@@ -58,7 +58,9 @@ def letter_lines(letter: Letter, topic: str, problem: str | None) -> Iterator[st
 
 
 def summary_lines(summaries: Sequence[CodeSummary]) -> Iterator[str]:
-    """The letters by code, as a table with an example of each."""
+    """The letters by code, as a table with an example of each; no line where there is none."""
+    if not summaries:
+        return
     yield f"{'code':<14}  {'letters':>9}  {'sellers':>9}  {'oldest (UTC)':<16}  {'newest (UTC)':<16}  newest letter"
     for each in summaries:
         yield (

@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -55,13 +55,14 @@ def _option(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         description = str(metadata.extra_json_schema.get("description", ""))
         metadata = metadata.type
     types = metadata.types if isinstance(metadata, inspect.UnionType) else (metadata,)
-    choices = next((kind.values for kind in types if isinstance(kind, inspect.LiteralType)), ())
+    choices = next(([str(each) for each in kind.values] for kind in types if isinstance(kind, inspect.LiteralType)), [])
     default = "" if field.default is None else f"  [default: {field.default}]"
     return click.option(
         f"--{name.replace('_', '-')}",
         *_SHORTER.get(name, ()),
         name,
-        metavar="|".join(map(str, choices)) if choices else _METAVARS.get(name, "VALUE"),
+        type=click.Choice(choices) if choices else None,
+        metavar="|".join(choices) if choices else _METAVARS.get(name, "VALUE"),
         help=f"{description[:1].upper()}{description[1:]}{default}",
     )
 
@@ -114,6 +115,21 @@ class Instant(click.ParamType):
         except ValueError:
             self.fail(f"{value!r} is not a time such as 2026-11-01T12:00:00Z", param, ctx)
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+class Day(click.ParamType):
+    """A day of the calendar, such as ``2026-11-01``."""
+
+    name = "DATE"
+
+    def convert(self, value: str | date, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """The day."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a day such as 2026-11-01", param, ctx)
 
 
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}

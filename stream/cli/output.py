@@ -3,14 +3,19 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, Self
+from typing import NoReturn, Self, TypeVar
+
+import click
 
 from stream.cli.options import CommandError
-from stream.replay.whole_file import WholeFile
+from stream.cli.outages import outages_told_once
+from stream.replay.whole_file import WholeFile, is_special
+
+R = TypeVar("R")
 
 STDOUT = "-"
 
@@ -20,6 +25,21 @@ def write_output(name: str, chunks: Iterable[bytes]) -> None:
     with Output(name) as out:
         out.write(chunks)
         out.complete()
+
+
+def check_outputs(outputs: Iterable[str | None], inputs: Iterable[str] = ()) -> None:
+    """Raises :class:`~stream.cli.options.CommandError` where one would take the place of an input, or of another."""
+    read = {Path(name).resolve() for name in inputs}
+    written: set[Path] = set()
+    for name in outputs:
+        if name is None or name == STDOUT or is_special(Path(name)):
+            continue
+        place = Path(name).resolve()
+        if place in read:
+            raise CommandError(f"cannot write {name}: it is one of the files to read")
+        if place in written:
+            raise CommandError(f"cannot write {name}: it is named for two outputs")
+        written.add(place)
 
 
 class Output:
@@ -64,6 +84,33 @@ class Output:
 
     def _unwritable(self, error: OSError) -> CommandError:
         return CommandError(f"cannot write {self._name}: {error.strerror}")
+
+
+def show_all(records: Sequence[R], text: Callable[[R], str], if_none: str) -> None:
+    """A line for each record; where there is none, that on standard error."""
+    for record in records:
+        click.echo(text(record))
+    if not records:
+        click.echo(if_none, err=True)
+
+
+def nothing(kind: str, topic: str, broker: str, *, is_filtered: bool) -> str:
+    """That a topic has no records to show: none at all, or none that were asked for."""
+    return f"there are no {'such ' if is_filtered else ''}{kind} on {topic} at {broker}"
+
+
+async def collected(records: AsyncGenerator[R, None]) -> list[R]:
+    """All records of what has an end."""
+    async with aclosing(records):
+        return [record async for record in records]
+
+
+async def show_as_they_come(records: AsyncGenerator[R, None], text: Callable[[R], str]) -> None:
+    """A line for each record as it comes."""
+    with outages_told_once():
+        async with aclosing(records):
+            async for record in records:
+                click.echo(text(record))
 
 
 @contextmanager

@@ -7,13 +7,14 @@ import click
 
 from stream.cli.format import scope_text, shortened, unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
-from stream.cli.output import STDOUT, write_output
+from stream.cli.output import STDOUT, check_outputs, write_output
+from stream.cli.progress import reading
 from stream.explain import NotFoundError
 from stream.places import canonical_marketplace
 from stream.plot import Series, read_series
 from stream.plot.table import csv_bytes
 from stream.records import Scope
-from stream.replay import Summary
+from stream.replay import Summary, find_sources
 from stream.settings import REPLAY_SETTINGS, Settings
 
 FORMATS = ("svg", "png", "csv")
@@ -22,7 +23,7 @@ MOST_TITLE = 60
 """Characters of a picture's title: ids may have a thousand."""
 
 
-@click.command
+@click.command(short_help="Plot one VTR over time, as a picture or as CSV.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--seller", "seller_id", required=True, metavar="ID", help="Whose VTR.")
 @click.option("--marketplace", metavar="CODE", help="On this marketplace only.")
@@ -62,12 +63,15 @@ def plot(
         raise click.UsageError(f"--out {out}: the name must end in .svg, .png or .csv")
     if category is not None and marketplace is None:
         raise click.UsageError("--category needs --marketplace: categories are counted per marketplace")
+    found = find_sources(files)
+    check_outputs((out,), found.paths)
     if kind != "csv":
         _need_matplotlib()
     scope = Scope(seller_id, marketplace and canonical_marketplace(marketplace), category)
     summary = Summary()
     try:
-        series = read_series(files, scope, settings, summary, as_of=as_of)
+        with reading(found.size) as meter:
+            series = read_series(files, scope, settings, summary, as_of=as_of, meter=meter)
     except NotFoundError as error:
         raise CommandError(str(error)) from None
     finally:
@@ -86,9 +90,7 @@ def _need_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401 - optional, and slow to load
     except ImportError:
-        raise CommandError(
-            "a picture needs matplotlib, which is in the extra `plot` (pip install 'vtr-stream[plot]'); .csv needs none"
-        ) from None
+        raise CommandError("a picture needs matplotlib: pip install matplotlib; .csv needs none") from None
 
 
 def _picture(series: Series, kind: str) -> bytes:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import click
 import msgspec
 
-from stream.cli.options import settings_options
+from stream.cli.options import Day, settings_options
 from stream.places import MARKETPLACE_CODES, canonical_marketplace
 from stream.policy import RulesPolicy
 from stream.policy.compile import CompiledEntry
@@ -92,18 +92,17 @@ def _percent(share: float) -> str:
 @click.argument("marketplace")
 @click.option(
     "--on",
-    type=click.DateTime(["%Y-%m-%d"]),
-    metavar="DATE",
+    type=Day(),
     help="The rules for what was shipped on that UTC day.  [default: today]",
 )
 @_JSON
-def show(settings: Settings, *, marketplace: str, on: datetime | None, as_json: bool) -> None:
+def show(settings: Settings, *, marketplace: str, on: date | None, as_json: bool) -> None:
     """Show the rules of a marketplace in force on a day.
 
     MARKETPLACE is a code such as DE or UK, or an id such as A1PA6795UKMFR9.
     """
     code = canonical_marketplace(marketplace)
-    day = (on or datetime.now(UTC)).date()
+    day = on or datetime.now(UTC).date()
     entry = RulesPolicy.of(settings).timeline(code).on(day.toordinal())
     if as_json:
         click.echo(_encode(_document(code, day, entry)))

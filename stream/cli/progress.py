@@ -2,14 +2,15 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import click
 
-from stream.replay.meter import Numbers, Reading
+from stream.replay.meter import Meter, Numbers, Reading, new_numbers
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -98,6 +99,14 @@ class Pace:
         progress = (share or 0.0) - share_then
         left = None if share is None or progress <= 0 else (1 - share) / progress * passed
         return (done - done_then) / passed, left
+
+
+@contextmanager
+def reading(size: int | None) -> Iterator[Meter]:
+    """A meter for what only reads a history, of ``size`` bytes; how far it is, is shown meanwhile."""
+    numbers = new_numbers()
+    with ReplayProgress(size) as progress:
+        yield Meter(numbers, lambda: progress.show([numbers]))
 
 
 class ReplayProgress:

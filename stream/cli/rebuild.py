@@ -4,6 +4,7 @@ import click
 
 from stream.cli.format import alert_text, unused_lines
 from stream.cli.options import memory_option, settings_options
+from stream.cli.progress import reading
 from stream.cluster import CLUSTER_SETTINGS
 from stream.replay import Summary
 from stream.settings import REPLAY_SETTINGS, Settings
@@ -12,7 +13,7 @@ SHOWN = 20
 """New alerts that are listed; the topic has them all."""
 
 
-@click.command
+@click.command(short_help="Give a new group its state, from files and topics.")
 @settings_options(
     *CLUSTER_SETTINGS,
     "group",
@@ -43,7 +44,9 @@ def rebuild(settings: Settings, *, files: tuple[str, ...], previous_alerts: str 
     from stream.rebuild import rebuild as run_rebuild  # as for `vtr run`, Faust takes a second to import
 
     summary = Summary()
-    done = run_rebuild(files, settings, summary, previous_alerts=previous_alerts, memory=memory)
+    # Files and topics, so nobody can say how much of both there is.
+    with reading(None) as meter:
+        done = run_rebuild(files, settings, summary, previous_alerts=previous_alerts, memory=memory, meter=meter)
     for line in unused_lines(summary):
         click.echo(line, err=True)
 

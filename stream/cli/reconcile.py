@@ -11,11 +11,12 @@ import msgspec
 
 from stream.cli.format import printable, rate_text, unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
+from stream.cli.progress import reading
 from stream.explain import NotFoundError
 from stream.reconcile import Bridge, Comparison, HealthReportError, Ours, Reconciliation, Step, Theirs
 from stream.reconcile import read_health_report as read_report
 from stream.reconcile import reconcile as compare
-from stream.replay import Summary
+from stream.replay import Summary, find_sources
 from stream.settings import Settings
 
 WIDTH = 110
@@ -29,13 +30,12 @@ _CAUSES: Final = {
 }
 
 
-@click.command
+@click.command(short_help="Check history against the marketplace's own number.")
 @settings_options("policy_file", "rates_file", "threshold", "grace_hours", "valid_when", "lag_days")
 @click.argument("seller_id", metavar="SELLER")
 @click.argument("report", metavar="HEALTH.json", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--history", "files", metavar="FILE", multiple=True, required=True, help="History of the seller; can be repeated."
-)
+@click.argument("more_files", nargs=-1, metavar="")
+@click.option("--history", metavar="FILE…", multiple=True, required=True, help="History of the seller.")
 @click.option(
     "--as-of",
     type=Instant(),
@@ -47,7 +47,8 @@ def reconcile(
     *,
     seller_id: str,
     report: Path,
-    files: tuple[str, ...],
+    more_files: tuple[str, ...],
+    history: tuple[str, ...],
     as_of: datetime | None,
     as_json: bool,
 ) -> None:
@@ -60,11 +61,13 @@ def reconcile(
     \b
     Examples:
       vtr reconcile A1EXAMPLE health.json --history history.ndjson
-      vtr reconcile A1EXAMPLE health.json --history a.ndjson.gz --history b.ndjson.gz --valid-when scan --json
+      vtr reconcile A1EXAMPLE health.json --history october.ndjson.gz november.ndjson.gz --valid-when scan --json
     """
     summary = Summary()
     try:
-        result = compare(read_report(report), files, seller_id, settings, summary, as_of=as_of)
+        theirs, files = read_report(report), [*history, *more_files]
+        with reading(find_sources(files).size) as meter:
+            result = compare(theirs, files, seller_id, settings, summary, as_of=as_of, meter=meter)
     except (HealthReportError, NotFoundError) as error:
         raise CommandError(str(error)) from None
     finally:

@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from stream.cli.format import left_out_lines, metric_text, unused_lines, utc_text
+from stream.cli.format import left_out_lines, metric_text, unused_lines, utc_text, worst_first
 from stream.cli.kafka_history import KafkaHistory, kafka_options
 from stream.cli.options import CommandError, Instant, memory_option, processes_option, settings_options
-from stream.cli.output import STDOUT, Output, cleaning_up
+from stream.cli.output import STDOUT, Output, check_outputs, cleaning_up
 from stream.cli.progress import ReplayProgress
 from stream.cluster import CLUSTER_SETTINGS
 from stream.records import Alert, Metric, encode
@@ -29,7 +29,7 @@ WORST = 10
 """Scopes in the summary."""
 
 
-@click.command
+@click.command(short_help="Replay history: what the VTR was, which alerts there were.")
 @settings_options(
     *CLUSTER_SETTINGS, "order_shipped_topic", "tracking_uploaded_topic", "tracking_scanned_topic", *REPLAY_SETTINGS
 )
@@ -103,6 +103,7 @@ def replay(
     found = find_sources(kafka.sources(files, settings), None if form is None else Form(form))
     for line in left_out_lines(found.left_out):
         click.echo(line, err=True)
+    check_outputs((metrics_out, alerts_out, rejects_out), found.paths)
     if processes is None and not resume:
         processes = 1 if found.has_stdin else usable_cores()
     try:
@@ -155,7 +156,11 @@ def replay(
     for line in unused_lines(result.summary):
         click.echo(line, err=True)
     comparison = Comparison.of(result)
-    text = msgspec.json.encode(comparison).decode() if as_json else _summary(result, comparison, elapsed)
+    text = (
+        msgspec.json.encode(comparison).decode()
+        if as_json
+        else _summary(result, comparison, elapsed, settings.min_counted)
+    )
     click.echo(text, err=STDOUT in (metrics_out, alerts_out, rejects_out))
 
 
@@ -191,7 +196,7 @@ def _how_to_go_on(checkpoint_folder: str | None) -> str:
     return f"go on with: {shlex.join(['vtr', *command, '--resume'])}"
 
 
-def _summary(result: Replay, comparison: Comparison, elapsed: float) -> str:
+def _summary(result: Replay, comparison: Comparison, elapsed: float, min_counted: int) -> str:
     summary = result.summary
     alerts = ", ".join(f"{n} {kind}" for kind, n in sorted(summary.alerts.items())) or "none"
     speed = f"{summary.events} events in {elapsed:.1f} s ({summary.events / elapsed:,.0f}/s)"
@@ -204,10 +209,7 @@ def _summary(result: Replay, comparison: Comparison, elapsed: float) -> str:
         f"compare {comparison}",
     ]
     rated = [metric for metric in result.metrics if metric.category is None and metric.marketplace is not None]
-    worst = sorted(
-        (metric for metric in rated if metric.live.counted >= 1),
-        key=lambda metric: ((metric.live.vtr or 0.0), -metric.live.counted),
-    )[:WORST]
+    worst = worst_first(rated, min_counted)[:WORST]
     if worst:
         lines += ["", "lowest VTR by seller and marketplace:", *map(metric_text, worst)]
     return "\n".join(lines)

@@ -9,15 +9,16 @@ import msgspec
 
 from stream.cli.format import unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
+from stream.cli.progress import reading
 from stream.cli.report_text import report_lines
 from stream.cluster import CLUSTER_SETTINGS
 from stream.explain import NotFoundError
-from stream.replay import Summary
+from stream.replay import Summary, find_sources
 from stream.report import Selection, Window, csv_of, report_of_deployment, report_of_history
 from stream.settings import Settings
 
 
-@click.command
+@click.command(short_help="List a seller's defects, with reasons and remedies.")
 @settings_options(
     *CLUSTER_SETTINGS, "group", "policy_file", "rates_file", "threshold", "grace_hours", "valid_when", "lag_days"
 )
@@ -41,6 +42,7 @@ from stream.settings import Settings
     show_default=True,
     help="For people, spreadsheets or programs.",
 )
+@click.option("--json", "as_json", is_flag=True, help="As --format json.")
 @click.option(
     "--as-of",
     type=Instant(),
@@ -57,6 +59,7 @@ def report(
     carrier: str | None,
     window: Window,
     form: Literal["text", "csv", "json"],
+    as_json: bool,
     as_of: datetime | None,
     history: tuple[str, ...],
 ) -> None:
@@ -76,11 +79,15 @@ def report(
     """
     if more_files and not history:
         raise click.UsageError(f"give history files after --history, as in --history {more_files[0]}")
+    if as_json and form == "csv":
+        raise click.UsageError("give either --format csv or --json")
     summary = Summary()
     selection = Selection(window=window, marketplace=marketplace, category=category, carrier=carrier)
     try:
         if history:
-            found = report_of_history([*history, *more_files], seller_id, selection, settings, summary, as_of=as_of)
+            files = [*history, *more_files]
+            with reading(find_sources(files).size) as meter:
+                found = report_of_history(files, seller_id, selection, settings, summary, as_of=as_of, meter=meter)
         else:
             found = asyncio.run(report_of_deployment(seller_id, selection, settings, as_of=as_of))
     except NotFoundError as error:
@@ -88,7 +95,7 @@ def report(
     finally:
         for line in unused_lines(summary):
             click.echo(line, err=True)
-    if form == "json":
+    if as_json or form == "json":
         click.echo(msgspec.json.encode(found))
     elif form == "csv":
         click.echo(csv_of(found), nl=False)

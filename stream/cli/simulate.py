@@ -1,18 +1,16 @@
 """``vtr simulate``: seeded, realistic events, into a file or into Kafka."""
 
 import asyncio
-import gzip
-import sys
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import IO, cast
 
 import click
 import zstandard
 from msgspec.structs import replace
 
 from stream.cli.options import BrokerUrl, CommandError, Duration, Instant, settings_options
+from stream.cli.output import STDOUT, Output, cleaning_up
 from stream.cluster import CLUSTER_SETTINGS
 from stream.feed import FeedRecord, connected_feed
 from stream.settings import Settings
@@ -26,7 +24,7 @@ LIVE_STEP = 0.1
 """Seconds between two sends of live events: short beside what people notice."""
 
 
-@click.command
+@click.command(short_help="Write simulated events, into a file or into Kafka.")
 @settings_options(
     *(name for name in CLUSTER_SETTINGS if name != "broker"),
     "order_shipped_topic",
@@ -96,12 +94,16 @@ def simulate(
         )
     elif out is not None:
         _write(out, records)
+        if out != STDOUT:
+            click.echo(f"wrote {events} events to {out}", err=True)
 
 
 async def _send(settings: Settings, records: Iterator[Record], live: LiveSimulation | None) -> None:
     async with connected_feed(settings) as feed:
         sent = await feed.send(map(_fed, records))
         click.echo(f"sent {sent} events to {settings.broker}", err=True)
+        if live is not None:
+            click.echo("going on with live events until Ctrl-C", err=True)
         while live is not None:
             await feed.send(map(_fed, live.due()))
             await asyncio.sleep(LIVE_STEP)
@@ -115,30 +117,22 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _write(out: str, records: Iterator[Record]) -> None:
-    try:
-        with _created(out) as file:
-            for record in records:
-                file.write(record.value + b"\n")
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise CommandError(f"cannot write {out}: {error.strerror}") from None
+def _write(name: str, records: Iterator[Record]) -> None:
+    with cleaning_up(), Output(name) as out:
+        out.write(_packed(name, (record.value + b"\n" for record in records)))
+        out.complete()
 
 
-@contextmanager
-def _created(out: str) -> Iterator[IO[bytes]]:
-    if out == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    with open(out, "wb") as raw:  # noqa: PTH123 - as for reading, "-" is not a path
-        if out.endswith(".gz"):
-            # No name and no time in the header: the same events are the same file.
-            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
-                yield cast("IO[bytes]", packed)
-        elif out.endswith(".zst"):
-            with zstandard.ZstdCompressor().stream_writer(raw, closefd=False) as packed:
-                yield cast("IO[bytes]", packed)
-        else:
-            yield raw
+def _packed(name: str, lines: Iterator[bytes]) -> Iterator[bytes]:
+    """As the name's ending says."""
+    if name.endswith(".gz"):
+        # Its header has neither name nor time: the same events are the same file.
+        gzip = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+        yield from map(gzip.compress, lines)
+        yield gzip.flush()
+    elif name.endswith(".zst"):
+        zst = zstandard.ZstdCompressor().compressobj()
+        yield from map(zst.compress, lines)
+        yield zst.flush()
+    else:
+        yield from lines

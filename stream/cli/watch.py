@@ -1,20 +1,17 @@
 """``vtr alerts`` and ``vtr metrics``: subscribe from a shell."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from typing import TypeVar
+from collections.abc import Callable
 
 import click
 
-from stream.cli.format import alert_text, metric_text
+from stream.cli.format import alert_text, metric_text, worst_first
 from stream.cli.options import settings_options
+from stream.cli.output import collected, nothing, show_all, show_as_they_come
 from stream.cluster import CLUSTER_SETTINGS
 from stream.records import Alert, Metric, Severity, Status, encode, encode_key
 from stream.settings import Settings
 from stream.subscribe import ScopeWidth, latest_metrics, subscribe_alerts, subscribe_metrics
-
-R = TypeVar("R", Alert, Metric)
 
 _FOLLOW = click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line, as in the topic.")
@@ -72,17 +69,29 @@ def alerts(
         statuses=statuses or None,
         severities=severities or None,
     )
-    asyncio.run(_show(subscription, _json_text if as_json else alert_text))
+    text: Callable[[Alert], str] = _json_text if as_json else alert_text
+    if follow:
+        asyncio.run(show_as_they_come(subscription, text))
+        return
+    # The topic is in order within a partition only.
+    in_order = sorted(asyncio.run(collected(subscription)), key=lambda alert: alert.since)
+    filters = (sellers, marketplaces, scope, statuses, severities)
+    show_all(in_order, text, nothing("alerts", settings.alerts_topic, settings.broker, is_filtered=any(filters)))
 
 
-@click.command
-@settings_options(*CLUSTER_SETTINGS, "metrics_topic")
+@click.command(short_help="Show the latest metrics; with --follow, as they change.")
+@settings_options(*CLUSTER_SETTINGS, "metrics_topic", "min_counted")
 @_FOLLOW
 @_SELLER
 @_MARKETPLACE
 @_SCOPE
 @_STATUS
-@click.option("--worst", type=click.IntRange(min=1), metavar="N", help="Only the N scopes with the lowest VTR.")
+@click.option(
+    "--worst",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Only the N scopes with the lowest VTR; those with fewer than --min-counted shipments come last.",
+)
 @_JSON
 def metrics(
     settings: Settings,
@@ -108,7 +117,7 @@ def metrics(
             scope=scope,
             statuses=statuses or None,
         )
-        asyncio.run(_show(subscription, text))
+        asyncio.run(show_as_they_come(subscription, text))
         return
     by_scope = asyncio.run(
         latest_metrics(
@@ -120,24 +129,12 @@ def metrics(
             statuses=statuses or None,
         )
     )
-    latest = list(by_scope.values())
-    if worst is None:
-        latest.sort(key=lambda metric: encode_key(metric.scope))
-    else:
-        latest = sorted((each for each in latest if each.live.vtr is not None), key=_worst_first)[:worst]
-    for metric in latest:
-        click.echo(text(metric))
-
-
-def _worst_first(metric: Metric) -> tuple[float, int]:
-    return metric.live.vtr or 0.0, -metric.live.counted
+    latest = sorted(by_scope.values(), key=lambda metric: encode_key(metric.scope))
+    if worst is not None:
+        latest = worst_first(latest, settings.min_counted)[:worst]
+    filters = (sellers, marketplaces, scope, statuses, worst)
+    show_all(latest, text, nothing("metrics", settings.metrics_topic, settings.broker, is_filtered=any(filters)))
 
 
 def _json_text(record: Alert | Metric) -> str:
     return encode(record).decode()
-
-
-async def _show(subscription: AsyncGenerator[R, None], text: Callable[[R], str]) -> None:
-    async with aclosing(subscription):
-        async for record in subscription:
-            click.echo(text(record))

@@ -29,7 +29,7 @@ EXAMPLES = 3
 T = TypeVar("T")
 
 
-@click.command("what-if")
+@click.command("what-if", short_help="Compare settings over one history: what would differ.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option(
     "--than",

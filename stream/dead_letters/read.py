@@ -99,7 +99,8 @@ async def letter_at(cluster: Cluster, topic: str, partition: int, offset: int) -
     at = TopicPartition(topic, partition)
     end = (await end_offsets(cluster, [at]))[at]
     if offset >= end:
-        raise NoLetterError(f"there is no dead letter {where}: the partition ends before offset {end}")
+        held = f"ends before offset {end}" if end else "is empty"
+        raise NoLetterError(f"there is no dead letter {where}: the partition {held}")
     async with connected_consumer(cluster) as consumer, asyncio.timeout(STALL_TIMEOUT):
         start = (await consumer.beginning_offsets([at]))[at]
         if offset < start:

@@ -54,6 +54,10 @@ class Board:
         judged = [metric for metric in self._metrics.values() if metric.live.counted >= self._min_counted]
         return sorted(judged, key=lambda metric: (metric.live.vtr or 0.0, metric.seller_id))[:most]
 
+    def latest_alerts(self, most: int) -> list[Alert]:
+        """The latest alerts, the last of them last: partitions tell theirs one after the other."""
+        return sorted(self.alerts, key=lambda alert: alert.since)[-most:]
+
     def trend(self, seller_id: str) -> list[float]:
         """The seller's last rates, oldest first."""
         return list(self._trends.get(seller_id, ()))

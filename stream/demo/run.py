@@ -14,7 +14,7 @@ from stream.cli.format import alert_text, metric_text
 from stream.demo.board import Board
 from stream.demo.children import Child, ChildFailedError
 from stream.demo.screen import picture
-from stream.embedded import EmbeddedBroker
+from stream.embedded import HOST, EmbeddedBroker, free_port
 from stream.kafka import BrokerError
 from stream.records import Alert, Metric
 from stream.settings import Settings
@@ -82,6 +82,11 @@ class _Demo:
         self._phase = "starting"
         self._since = datetime.now(UTC)
         self._told_history = False
+        self._web_port = free_port()
+        self._hints = (
+            f"in another shell:  vtr alerts --follow --broker {broker}",
+            f"for monitoring:    http://{HOST}:{self._web_port}/metrics",
+        )
 
     async def run(self) -> None:
         await create_topics(Settings(broker=self._broker, partitions=PARTITIONS))
@@ -106,6 +111,9 @@ class _Demo:
     async def _start(self) -> None:
         """The history first, then the worker, so that it starts on a backlog as it would on a real topic."""
         plan = self._plan
+        if not self._console.is_terminal:
+            for hint in self._hints:
+                self._console.print(f"         {hint}", soft_wrap=True)
         self._say("sending 35 days of simulated history")
         events = plan.sellers * HISTORY_EVENTS_PER_SELLER
         simulator = self._child(
@@ -120,7 +128,7 @@ class _Demo:
         self._child(
             "worker",
             f"run --broker {self._broker} --session-timeout {GROUP_TIMEOUT} --rebalance-timeout {GROUP_TIMEOUT} "
-            f"--idle-after {IDLE_AFTER} --web-port 0 --log-level warning --log-format text",
+            f"--idle-after {IDLE_AFTER} --web-port {self._web_port} --log-level warning --log-format text",
         )
 
     def _child(self, name: str, arguments: str) -> Child:
@@ -143,10 +151,10 @@ class _Demo:
         self._board.take_metric(metric)
         if self._board.caught_up and not self._told_history:
             self._told_history = True
-            self._say(f"live, at about {self._plan.rate:g} events per second")
+            self._say(f"live, about {self._plan.rate:g} events/s")
             if not self._console.is_terminal:
                 self._console.print(f"         {self._board.past_alerts} alerts in the history; the latest:")
-                for alert in list(self._board.alerts)[-TOLD_ALERTS:]:
+                for alert in self._board.latest_alerts(TOLD_ALERTS):
                     self._console.print(alert_text(alert), soft_wrap=True)
 
     def _alert(self, alert: Alert) -> None:
@@ -160,7 +168,9 @@ class _Demo:
             while True:
                 elapsed = datetime.now(UTC) - self._since
                 if self._console.is_terminal:
-                    live.update(picture(self._board, self._phase, elapsed, self._console.height), refresh=True)
+                    live.update(
+                        picture(self._board, self._phase, elapsed, self._hints, self._console.height), refresh=True
+                    )
                 for child in self._children:
                     child.check()
                 if duration is not None and elapsed >= duration:

@@ -13,7 +13,7 @@ from stream.demo.board import TREND_POINTS, Board
 from stream.records import Alert
 
 _FRAME_LINES = 11
-"""Lines of a picture that are not rows: the head, two titles, two table heads and the gaps."""
+"""Lines of a picture that are neither rows nor hints: the head, two titles, two table heads and the gaps."""
 
 _MOST_SELLERS = 12
 _BARS = "▁▂▃▄▅▆▇█"
@@ -21,17 +21,17 @@ _SMALLEST_RANGE = 0.01
 """A sparkline spans at least one percentage point, so that noise looks like noise."""
 
 
-def picture(board: Board, phase: str, elapsed: timedelta, height: int) -> RenderableType:
+def picture(board: Board, phase: str, elapsed: timedelta, hints: Sequence[str], height: int) -> RenderableType:
     """The whole screen, in at most ``height`` lines."""
-    rows = max(height - _FRAME_LINES, 4)
+    rows = max(height - _FRAME_LINES - len(hints), 4)
     sellers = min(rows * 2 // 3, _MOST_SELLERS)
     head = Text(f"vtr demo  {elapsed.seconds} s  ", style="bold", no_wrap=True, overflow="ellipsis")
     head.append(
-        f"{phase}  ·  {board.sellers} sellers  ·  {board.updates} metrics read  ·  "
-        f"{board.past_alerts} alerts in the history, {board.live_alerts.total()} live",
+        f"{phase} · {board.sellers} sellers · alerts {board.past_alerts} past, {board.live_alerts.total()} live",
         style="not bold",
     )
-    return Group(head, _sellers(board, sellers), _alerts(list(board.alerts)[sellers - rows :]))
+    below = [Text(hint, style="dim", no_wrap=True, overflow="ellipsis") for hint in hints]
+    return Group(head, *below, _sellers(board, sellers), _alerts(board.latest_alerts(rows - sellers)))
 
 
 def _sellers(board: Board, rows: int) -> Table:

@@ -10,7 +10,7 @@ from stream.explain.explanation import Explanation, explain_shipment
 from stream.explain.near import no_shipment
 from stream.explain.seller import read_seller
 from stream.policy import RulesPolicy
-from stream.replay import Summary
+from stream.replay import Meter, Summary
 from stream.settings import Settings
 from stream.shipment import hour_of
 
@@ -42,6 +42,7 @@ def explain_history(
     summary: Summary,
     *,
     as_of: datetime | None = None,
+    meter: Meter | None = None,
 ) -> Explanation:
     """The explanation of a shipment ``as_of`` an instant (UTC-aware; default: the last event's time).
 
@@ -50,15 +51,21 @@ def explain_history(
     :class:`~stream.policy.error.PolicyError`.
     """
     policy = RulesPolicy.of(settings)
-    history = read_history(files, seller_id, shipment_id, summary, as_of=as_of)
+    history = read_history(files, seller_id, shipment_id, summary, as_of=as_of, meter=meter)
     return history.explain(policy, settings.lag_days, shipment_id)
 
 
 def read_history(
-    files: Sequence[str], seller_id: str, shipment_id: str, summary: Summary, *, as_of: datetime | None = None
+    files: Sequence[str],
+    seller_id: str,
+    shipment_id: str,
+    summary: Summary,
+    *,
+    as_of: datetime | None = None,
+    meter: Meter | None = None,
 ) -> SellerHistory:
     """The history of a seller who has that shipment; see :func:`explain_history`."""
-    found = read_seller(files, seller_id, summary, as_of=as_of, shipment_id=shipment_id)
+    found = read_seller(files, seller_id, summary, as_of=as_of, shipment_id=shipment_id, meter=meter)
     if all(event.shipment_id != shipment_id for event in found.events):
         raise no_shipment(seller_id, shipment_id, _orders(found.events), found.elsewhere, found.where)
     return SellerHistory(found.events, as_of or found.last)

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from stream.events import Event
 from stream.explain.near import NotFoundError, no_seller
-from stream.replay import Summary, usable_events
+from stream.replay import Meter, Summary, usable_events
 
 
 class SellerEvents(Struct, frozen=True):
@@ -29,8 +29,10 @@ def read_seller(
     *,
     as_of: datetime | None = None,
     shipment_id: str | None = None,
+    meter: Meter | None = None,
 ) -> SellerEvents:
-    """What history files up to ``as_of`` have of a seller; what could not be used is counted in ``summary``.
+    """What history files up to ``as_of`` have of a seller; what could not be used is counted in ``summary``, and
+    ``meter`` tells how far it came.
 
     Raises :class:`~stream.explain.near.NotFoundError` and :class:`~stream.replay.errors.ReplayError`.
     """
@@ -38,7 +40,7 @@ def read_seller(
     sellers: set[str] = set()
     elsewhere: set[str] = set()
     last: datetime | None = None
-    for events in usable_events(files, summary, as_of):
+    for events in usable_events(files, summary, as_of, meter=meter):
         if not events:
             continue
         sellers.update(event.seller_id for event in events)

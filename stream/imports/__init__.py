@@ -5,6 +5,6 @@ Which report gives which field, and what is assumed where none does, is in ``fie
 
 from stream.imports.fields import load_fields
 from stream.imports.join import Assumptions
-from stream.imports.run import Imported, ImportFailedError, import_files
+from stream.imports.run import Imported, ImportFailedError, import_files, source_of
 
-__all__ = ["Assumptions", "ImportFailedError", "Imported", "import_files", "load_fields"]
+__all__ = ["Assumptions", "ImportFailedError", "Imported", "import_files", "load_fields", "source_of"]

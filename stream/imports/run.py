@@ -74,7 +74,7 @@ def source_of(file: str, day_order: DayOrder | None = None) -> Source:
     name, separator, time = file.rpartition("@")
     if not separator or Path(file).exists():
         return Source(file, day_order)
-    if not re.match(r"\d{4}-\d{2}-\d{2}", time):
+    if not re.match(r"\d{4}-\d{2}-\d{2}", time) and not Path(name).exists():
         return Source(file, day_order)
     try:
         at = datetime.fromisoformat(time)

@@ -11,7 +11,7 @@ from stream.events import Event, OrderShipped
 from stream.explain.near import NotFoundError
 from stream.explain.seller import read_seller
 from stream.records import Alert, Metric, Scope
-from stream.replay import Summary
+from stream.replay import Meter, Summary
 from stream.replay.player import Player, play
 from stream.replay.runs import version_of
 from stream.settings import Settings
@@ -41,7 +41,13 @@ class Series(Struct, frozen=True):
 
 
 def read_series(
-    files: Sequence[str], scope: Scope, settings: Settings, summary: Summary, *, as_of: datetime | None = None
+    files: Sequence[str],
+    scope: Scope,
+    settings: Settings,
+    summary: Summary,
+    *,
+    as_of: datetime | None = None,
+    meter: Meter | None = None,
 ) -> Series:
     """The series of a scope up to ``as_of`` (UTC-aware; default: the last event's time), as a replay has it.
 
@@ -50,7 +56,7 @@ def read_series(
     :class:`~stream.policy.error.PolicyError`.
     """
     recorder = _Recorder(settings, scope)
-    events, end = _own_events(files, scope, summary, as_of)
+    events, end = _own_events(files, scope, summary, as_of, meter)
     play(events, [recorder], end)
     recorder.record(end)
     first = next((n for n, sample in enumerate(recorder.samples) if sample.metric is not None), None)
@@ -66,11 +72,11 @@ def read_series(
 
 
 def _own_events(
-    files: Sequence[str], scope: Scope, summary: Summary, as_of: datetime | None
+    files: Sequence[str], scope: Scope, summary: Summary, as_of: datetime | None, meter: Meter | None
 ) -> tuple[list[Event], datetime]:
     """The events of the scope's seller in order of their versions, and the end: a seller's metrics hang on nobody
     else's events."""
-    found = read_seller(files, scope.seller_id, summary, as_of=as_of)
+    found = read_seller(files, scope.seller_id, summary, as_of=as_of, meter=meter)
     own = found.events
     scopes = {Scope(e.seller_id, e.marketplace, e.category) for e in own if isinstance(e, OrderShipped)}
     wanted = _given(scope)

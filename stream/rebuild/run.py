@@ -18,7 +18,7 @@ from stream.rebuild.group import commit, require_new, write
 from stream.rebuild.places import Places
 from stream.rebuild.state import reached, rebuild_state
 from stream.records import Alert
-from stream.replay import SourceError, Summary, find_topic_history, no_collection, usable_events
+from stream.replay import Meter, SourceError, Summary, find_topic_history, no_collection, usable_events
 from stream.replay.memory import memory_for_sorting
 from stream.replay.sorting import SortedEvents
 from stream.settings import Settings
@@ -50,6 +50,7 @@ def rebuild(
     *,
     previous_alerts: str | None = None,
     memory: int | None = None,
+    meter: Meter | None = None,
 ) -> Rebuilt:
     """Give the new group of these settings the state of history files and of all that the input topics hold.
 
@@ -71,8 +72,8 @@ def rebuild(
     with no_collection():
         in_files, in_topics = _Seen(), _Seen()
         read = chain(
-            in_files.watched(usable_events(files, summary, None)),
-            in_topics.watched(usable_events([topics], summary, None)),
+            in_files.watched(usable_events(files, summary, None, meter=meter)),
+            in_topics.watched(usable_events([topics], summary, None, meter=meter)),
         )
         with closing(SortedEvents(read, memory_for_sorting() if memory is None else memory)) as events:
             if not events.count:

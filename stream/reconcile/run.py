@@ -9,7 +9,7 @@ from stream.explain.seller import read_seller
 from stream.reconcile.bridge import Bridge, counted_bridge, defects_bridge
 from stream.reconcile.health import Theirs
 from stream.reconcile.ours import Judged, Ours, SellersShipments, Window, counts
-from stream.replay import Summary
+from stream.replay import Meter, Summary
 from stream.settings import Settings
 
 LAST_SECOND = timedelta(seconds=-1)
@@ -46,6 +46,7 @@ def reconcile(
     summary: Summary,
     *,
     as_of: datetime | None = None,
+    meter: Meter | None = None,
 ) -> Reconciliation:
     """Put a report beside the history of its seller.
 
@@ -54,7 +55,7 @@ def reconcile(
     :class:`~stream.explain.near.NotFoundError`, :class:`~stream.replay.errors.ReplayError` and
     :class:`~stream.policy.error.PolicyError`.
     """
-    events = read_seller(files, seller_id, summary).events
+    events = read_seller(files, seller_id, summary, meter=meter).events
     last = max(event.event_time for event in events)
     shipments = SellersShipments(events, settings)
     comparisons = [_compare(theirs, shipments, settings.lag_days, as_of) for theirs in report]

@@ -2,6 +2,7 @@
 
 from stream.replay.errors import CheckpointError, ReplayError, SourceError, WorkFileError
 from stream.replay.files import Form, HistoryFile
+from stream.replay.meter import Meter
 from stream.replay.processes import no_collection, replay, usable_cores
 from stream.replay.run import read_sorted
 from stream.replay.sources import Source, find_sources, usable_events
@@ -13,6 +14,7 @@ __all__ = [
     "Comparison",
     "Form",
     "HistoryFile",
+    "Meter",
     "Replay",
     "ReplayError",
     "Source",

@@ -47,7 +47,11 @@ def _header(line: bytes) -> tuple[str, list[str]] | None:
     """The delimiter, and the columns' names."""
     text = line.decode(errors="replace").strip("\r\n")
     for delimiter in DELIMITERS:
-        names = [name.strip().lower() for name in next(csv.reader([text], delimiter=delimiter), [])]
+        try:
+            cells = next(csv.reader([text], delimiter=delimiter), [])
+        except csv.Error:  # it has a line end of another system's, or is no text
+            continue
+        names = [name.strip().lower() for name in cells]
         if set(NEEDED) <= set(names):
             return delimiter, names
     return None

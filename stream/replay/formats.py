@@ -19,6 +19,12 @@ _CHUNK_BYTES = 1 << 20
 """Lines are read and decoded by the megabyte: one step into Python for some thousand of them."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""Its byte order marks: what spreadsheets call Unicode text, and what PowerShell writes."""
+
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+"""How packed files begin, for those whose names do not tell."""
 
 
 def read_lines(file: HistoryFile) -> Iterator[Lines]:
@@ -28,7 +34,9 @@ def read_lines(file: HistoryFile) -> Iterator[Lines]:
         return
     with _opened(file.path) as opened:
         head = opened.source.readline().removeprefix(_BYTE_ORDER_MARK)
-        form = file.form or _form(head)
+        if head.startswith(_UTF_16):
+            raise SourceError(f"cannot read {file.path}: it is UTF-16; save it as UTF-8")
+        form = file.form or _form(file.path, head)
         if form is Form.PARQUET:
             yield from read_parquet(file.path)
         elif form is Form.CSV:
@@ -58,10 +66,14 @@ def _read_ndjson(head: bytes, opened: _Opened) -> Iterator[Lines]:
         lines = read(_CHUNK_BYTES)
 
 
-def _form(head: bytes) -> Form:
+def _form(path: str, head: bytes) -> Form:
     """The form of what begins with this line."""
     if head.startswith(PARQUET_MAGIC):
         return Form.PARQUET
+    if head.lstrip().startswith(b"["):
+        raise SourceError(
+            f"cannot read {path}: it is a JSON array; one event per line is read (jq -c '.[]' makes that)"
+        )
     return Form.CSV if is_header(head) else Form.NDJSON
 
 
@@ -69,7 +81,8 @@ def _form(head: bytes) -> Form:
 def _opened(path: str) -> Iterator[_Opened]:
     try:
         if path == STDIN:
-            yield _Opened(sys.stdin.buffer, sys.stdin.buffer)
+            file = cast("io.BufferedReader", sys.stdin.buffer)
+            yield _Opened(_unpacked(path, file), file)
         else:
             with open(path, "rb") as file, _unpacked(path, file) as source:  # noqa: PTH123 - "-" is not a path
                 yield _Opened(source, file)
@@ -79,11 +92,11 @@ def _opened(path: str) -> Iterator[_Opened]:
         raise SourceError(f"cannot unpack {path}: {error}") from error
 
 
-def _unpacked(path: str, file: BinaryIO) -> BinaryIO:
-    name = path.lower()
-    if name.endswith(".gz"):
+def _unpacked(path: str, file: io.BufferedReader) -> BinaryIO:
+    name, first = path.lower(), file.peek(len(_ZSTD))
+    if name.endswith(".gz") or first.startswith(_GZIP):
         return cast("BinaryIO", gzip.open(file))
-    if name.endswith(".zst"):
+    if name.endswith(".zst") or first.startswith(_ZSTD):
         # A file may be of several frames: tools that pack in parallel, and `cat`, make such.
         unpacked = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
         return cast("BinaryIO", io.BufferedReader(unpacked))

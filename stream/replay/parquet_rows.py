@@ -43,7 +43,7 @@ def read_parquet(path: str) -> Iterator[Lines]:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
-        raise SourceError(f"cannot read {path}: Parquet needs pyarrow: pip install 'vtr-stream[parquet]'") from None
+        raise SourceError(f"cannot read {path}: Parquet needs pyarrow: pip install pyarrow") from None
     try:
         size = Path(path).stat().st_size
         with parquet.ParquetFile(path) as file:

@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+def is_special(path: Path) -> bool:
+    """Whether the name is of what cannot be replaced by a file, such as ``/dev/stdout``."""
+    # A file that stands behind a name in /dev is open elsewhere too, and must not be another one all of a sudden.
+    return path.parts[:2] in (("/", "dev"), ("/", "proc")) or (path.exists() and not path.is_file())
+
+
 class WholeFile:
     """A file that gets its name when it is complete. What is no file, such as ``/dev/stdout``, is written at once.
 
@@ -15,10 +21,9 @@ class WholeFile:
     """
 
     def __init__(self, path: Path) -> None:
-        # A file that stands behind a name in /dev is open elsewhere too, and must not be another one all of a sudden.
-        is_special = path.parts[:2] in (("/", "dev"), ("/", "proc")) or (path.exists() and not path.is_file())
-        self._path = path if is_special else path.resolve()
-        self._part = None if is_special else self._path.with_name(f".{self._path.name}.part")
+        as_it_is = is_special(path)
+        self._path = path if as_it_is else path.resolve()
+        self._part = None if as_it_is else self._path.with_name(f".{self._path.name}.part")
         self.file: BinaryIO = (self._part or self._path).open("wb")
 
     def complete(self) -> None:

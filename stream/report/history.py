@@ -8,7 +8,7 @@ from msgspec import Struct
 from stream.events import Event, encode
 from stream.explain.seller import read_seller
 from stream.policy import RulesPolicy
-from stream.replay import Summary
+from stream.replay import Meter, Summary
 from stream.report.defects import DefectReport, Selection, defect_report
 from stream.report.judged import judged
 from stream.settings import Settings
@@ -38,6 +38,7 @@ def report_of_history(
     summary: Summary,
     *,
     as_of: datetime | None = None,
+    meter: Meter | None = None,
 ) -> DefectReport:
     """The report ``as_of`` an instant (UTC-aware; default: the last event's time, of any seller).
 
@@ -46,15 +47,20 @@ def report_of_history(
     :class:`~stream.policy.error.PolicyError`.
     """
     policy = RulesPolicy.of(settings)
-    history = read_history(files, seller_id, summary, as_of=as_of)
+    history = read_history(files, seller_id, summary, as_of=as_of, meter=meter)
     return history.report(policy, settings.lag_days, selection)
 
 
 def read_history(
-    files: Sequence[str], seller_id: str, summary: Summary, *, as_of: datetime | None = None
+    files: Sequence[str],
+    seller_id: str,
+    summary: Summary,
+    *,
+    as_of: datetime | None = None,
+    meter: Meter | None = None,
 ) -> SellerHistory:
     """The history of a seller; see :func:`report_of_history`."""
-    found = read_seller(files, seller_id, summary, as_of=as_of)
+    found = read_seller(files, seller_id, summary, as_of=as_of, meter=meter)
     return SellerHistory(seller_id, found.events, as_of or found.last)
 
 

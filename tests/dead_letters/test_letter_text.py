@@ -41,7 +41,7 @@ def planned(letter: Letter, partition: int, problem: str | None = None) -> str:
 
 def test_a_letter_on_one_line() -> None:
     assert letter_text(LETTER) == (
-        "2026-11-22 12:00:00  3:42      invalid_field   order-shipped  A1EXAMPLE  "
+        "2026-11-22 12:00:00  3:42      invalid_field   order-shipped      A1EXAMPLE  "
         "`Germany` is not an ISO 3166 alpha-2 country code - at `$.ship_to`"
     )
     assert len(letter_text(replace(LETTER, key=b"k" * 1000, message="m" * 1000))) < 220

@@ -47,6 +47,16 @@ def test_files_and_what_is_said_of_them(tmp_path: Path) -> None:
     assert last["row"].startswith("028-1000006-1000006\t")
 
 
+def test_a_file_is_not_written_over(tmp_path: Path) -> None:
+    feed, copy = SAMPLES / "feed-2026-10-08.txt", tmp_path / "feed.txt"
+    copy.write_bytes(feed.read_bytes())
+    for option in ("--out", "--rejects"):
+        done = vtr("import", f"{copy}@2026-10-08", "--seller", SELLER, option, str(copy))
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert done.stderr.decode() == f"vtr: cannot write {copy}: it is one of the files to read\n"
+    assert copy.read_bytes() == feed.read_bytes()
+
+
 def test_standard_input() -> None:
     feed = (SAMPLES / "feed-2026-10-08.txt").read_bytes()
     done = vtr("import", "-", "--seller", SELLER, "--marketplace", "GB", stdin=feed)
@@ -82,6 +92,11 @@ def test_the_explanation_has_all_fields_and_sources() -> None:
             ["x.txt@2026-13-01", "--seller", "A"],
             "vtr: x.txt@2026-13-01: `2026-13-01` is not a time such as 2026-11-01T12:00:00Z",
         ),
+        (
+            [f"{FILES[0]}@yesterday", "--seller", "A"],
+            f"vtr: {FILES[0]}@yesterday: `yesterday` is not a time such as 2026-11-01T12:00:00Z",
+        ),
+        (["me@example.txt", "--seller", "A"], "vtr: cannot read me@example.txt: No such file or directory"),
     ],
 )
 def test_what_is_wrong_is_one_line(arguments: list[str], problem: str) -> None:

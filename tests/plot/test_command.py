@@ -58,6 +58,7 @@ def test_a_table_on_standard_output_by_the_settings(gap: str) -> None:
         (["--seller", "Z", "--out", "x.csv"], "there is no seller Z in", 1),
         (["--seller", "A", "--marketplace", "FR", "--out", "x.csv"], "there is no A FR in", 1),
         (["--seller", "A", "--out", "/nowhere/x.csv"], "cannot write /nowhere/x.csv", 1),
+        (["--seller", "A", "gap.csv", "--out", "gap.csv"], "cannot write gap.csv: it is one of the files to read", 1),
         (["--seller", "A", "--as-of", "2026-07-01", "--out", "x.csv"], "there are no events in", 1),
         (["--seller", "A", "--threshold", "2", "--out", "x.csv"], "`threshold`", 1),
     ],
@@ -81,9 +82,6 @@ def test_without_matplotlib_there_are_no_pictures_and_there_is_csv(
     monkeypatch.delitem(sys.modules, "stream.plot.chart", raising=False)
     done = vtr("plot", gap, "--seller", "A", "--out", str(tmp_path / "vtr.svg"))
     assert done.returncode == 1
-    assert done.stderr.decode() == (
-        "vtr: a picture needs matplotlib, which is in the extra `plot` (pip install 'vtr-stream[plot]'); "
-        ".csv needs none\n"
-    )
+    assert done.stderr.decode() == "vtr: a picture needs matplotlib: pip install matplotlib; .csv needs none\n"
     done = vtr("plot", gap, "--seller", "A", "--out", str(tmp_path / "vtr.csv"))
     assert done.returncode == 0

@@ -39,6 +39,16 @@ def test_as_json(history: str) -> None:
     assert said["notes"] == ["the history ends 2026-10-12 09:15, before the report's window does"]
 
 
+def test_several_files_in_either_way(history: str, tmp_path: Path) -> None:
+    lines = Path(history).read_bytes().splitlines(keepends=True)
+    first, second = tmp_path / "first.ndjson", tmp_path / "second.ndjson"
+    first.write_bytes(b"".join(lines[:9]))
+    second.write_bytes(b"".join(lines[9:]))
+    whole = vtr("reconcile", SELLER, REPORT, "--history", history).stdout
+    for files in ([str(first), str(second)], [str(first), "--history", str(second)]):
+        assert vtr("reconcile", SELLER, REPORT, "--history", *files).stdout == whole
+
+
 def test_as_of_before_the_end(history: str) -> None:
     done = vtr("reconcile", SELLER, REPORT, "--history", history, "--as-of", "2026-10-07", "--json")
     ours = json.loads(done.stdout)["comparisons"][0]["ours"]

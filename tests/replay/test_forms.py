@@ -1,15 +1,17 @@
 """Files of every form: which are read, that a row is judged as its JSON is, and what becomes of a bad one."""
 
+import gzip
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pyarrow
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -105,9 +107,31 @@ def test_a_name_that_does_not_tell_is_helped_by_the_first_line(
 
 
 @pytest.mark.parametrize("content", [SHIPPED, to_csv([SHIPPED])])
-def test_standard_input_is_of_any_line_form(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.ZstdCompressor().compress])
+def test_standard_input_is_of_any_line_form_and_packed_or_not(
+    content: bytes, pack: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(pack(content)))))
     assert read("-") == ([decode(SHIPPED)], [])
+    (tmp_path / "export").write_bytes(pack(content))
+    assert read(str(tmp_path / "export")) == ([decode(SHIPPED)], [])
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson", "a"])
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("content", [SHIPPED, to_csv([SHIPPED])])
+def test_what_is_no_utf_8_is_named(content: bytes, order: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(f"\ufeff{content.decode()}\r\n".encode(order))
+    done = vtr("replay", str(tmp_path / name), "--processes", "2")
+    said = f"vtr: cannot read {tmp_path / name}: it is UTF-16; save it as UTF-8\n"
+    assert (done.returncode, done.stderr.decode()) == (1, said)
+
+
+@pytest.mark.parametrize("content", [b"[" + SHIPPED + b"]", b" [\n" + SHIPPED + b"\n]\n"])
+def test_an_array_of_json_is_no_history(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "history.json").write_bytes(content)
+    with pytest.raises(SourceError, match=r"history.json: it is a JSON array; one event per line is read"):
+        read(str(tmp_path / "history.json"))
 
 
 # --- CSV -------------------------------------------------------------------------------------------------------------
@@ -213,6 +237,7 @@ def test_a_quotation_mark_that_nobody_closes_costs_one_row_of_many(tmp_path: Pat
     [
         (ROW, "first line does not name the columns type, event_id, event_time, seller_id"),
         (HEADER.replace("event_id,", ""), "first line does not name"),
+        (HEADER.replace("\n", "\r"), "first line does not name"),
         (HEADER.replace("carrier", "order_id"), "more than one column is the event's `order_id`"),
     ],
 )
@@ -303,9 +328,7 @@ def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     done = vtr("replay", file, "--processes", "1")
     assert done.returncode == 1
-    assert (
-        done.stderr.decode() == f"vtr: cannot read {file}: Parquet needs pyarrow: pip install 'vtr-stream[parquet]'\n"
-    )
+    assert done.stderr.decode() == f"vtr: cannot read {file}: Parquet needs pyarrow: pip install pyarrow\n"
 
 
 # --- Rejects ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """How far a replay is: what a bar and the lines say, and that a short replay says nothing."""
 
 import io
+import json
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from stream.replay import meter as meter_of_replay
 from stream.replay.meter import Meter, Numbers, Reading, new_numbers
 from stream.settings import Settings
 from tests.command import vtr
+from tests.imports.files import SAMPLES
 from tests.replay.histories import history, write
 
 AT = datetime(2026, 9, 1, 12, tzinfo=UTC)
@@ -132,6 +134,27 @@ def test_a_short_replay_says_nothing_but_its_result(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert b"replaying" not in done.stderr
     assert all(line.startswith(b"{") for line in done.stdout.splitlines())
+
+
+def test_what_only_reads_a_history_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = history(100)
+    file, samples = write(tmp_path, "a.ndjson", lines), SAMPLES / "account-health.json"
+    event = json.loads(lines[0])
+    seller, shipment = event["seller_id"], event.get("shipment_id") or event["order_id"]
+    commands = [
+        ("explain", seller, shipment, file),
+        ("report", seller, "--history", file),
+        ("plot", file, "--seller", seller, "--out", "-"),
+        ("reconcile", seller, str(samples), "--history", file),
+    ]
+    quiet = [vtr(*command) for command in commands]
+    monkeypatch.setattr(cli_progress, "LINE_EVERY", 0.0)
+    monkeypatch.setattr(cli_progress, "LOOK_EVERY", 0.0)
+    for command, before in zip(commands, quiet, strict=True):
+        assert b"vtr: reading" not in before.stderr, command
+        done = vtr(*command)
+        assert (done.returncode, done.stdout) == (0, before.stdout), command
+        assert f"vtr: reading 100%: {len(lines)} events".encode() in done.stderr, command
 
 
 def test_output_is_not_disturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,27 @@ def test_an_output_that_cannot_be_written_is_known_before_the_replay(tmp_path: P
         assert done.stderr.decode() == f"vtr: cannot write {tmp_path / 'nowhere' / 'out'}: No such file or directory\n"
 
 
+@pytest.mark.parametrize("form", ["ndjson", "folder"])
+def test_an_output_does_not_take_the_place_of_what_is_read(form: str, tmp_path: Path, lines: list[bytes]) -> None:
+    file = write(tmp_path, "a.ndjson", lines)
+    before = Path(file).read_bytes()
+    (tmp_path / "link").symlink_to(file)
+    for option in ("--metrics", "--alerts", "--rejects"):
+        for name in (file, f"{tmp_path}/../{tmp_path.name}/a.ndjson", str(tmp_path / "link")):
+            done = vtr("replay", file if form == "ndjson" else str(tmp_path), option, name)
+            assert done.returncode == 1
+            assert done.stderr.decode().splitlines()[-1] == (
+                f"vtr: cannot write {name}: it is one of the files to read"
+            )
+    assert Path(file).read_bytes() == before
+
+
+def test_two_outputs_are_two_files(tmp_path: Path, lines: list[bytes]) -> None:
+    file, out = write(tmp_path, "a.ndjson", lines), str(tmp_path / "out")
+    done = vtr("replay", file, "--metrics", out, "--alerts", out)
+    assert (done.returncode, done.stderr.decode()) == (1, f"vtr: cannot write {out}: it is named for two outputs\n")
+
+
 def test_sizes_are_as_people_write_them(tmp_path: Path) -> None:
     file = write(tmp_path, "a.ndjson", [])
     for size in ("500MB", "1.5 GiB", "2TB"):

@@ -63,7 +63,10 @@ def test_what_all_defects_share_is_said_once(history: Path) -> None:
 
 def test_csv_and_json_have_the_same_rows(history: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(vtr("A", "--history", history, "--format", "csv"))))
-    found = msgspec.json.decode(vtr("A", "--history", history, "--format", "json"), type=DefectReport)
+    text = vtr("A", "--history", history, "--format", "json")
+    assert vtr("A", "--history", history, "--json") == text
+    assert "either" in run("A", "--history", history, "--format", "csv", "--json").stderr
+    found = msgspec.json.decode(text, type=DefectReport)
     assert [row["shipment_id"] for row in rows] == [defect.shipment_id for defect in found.defects]
     assert found.counts.defects == len(rows) == 3
     (toys,) = [row for row in rows if row["category"] == "Toys"]
