@@ -184,10 +184,10 @@ def test_the_end_of_a_day_is_not_rounded_to_the_next(field: str, offset: str, di
     """Java's last time of a day has nanoseconds; an event has microseconds."""
     local = {"Z": "23:59", "+05:30": "05:29"}[offset]
     day = {"Z": "2026-11-21", "+05:30": "2026-11-22"}[offset]
-    event = accepted(SHIPPED, category="T10:00:00.9999", **{field: f"{day}T{local}:59.{digits}{offset}"})
+    event = accepted(SHIPPED, category="T10:00:00.9999999", **{field: f"{day}T{local}:59.{digits}{offset}"})
     assert getattr(event, field) == datetime(2026, 11, 21, 23, 59, 59, 999999, tzinfo=UTC)
     assert isinstance(event, OrderShipped)
-    assert event.category == "T10:00:00.9999"
+    assert event.category == "T10:00:00.9999999"
 
 
 def test_a_time_at_the_beginning_of_an_hour_is_what_it_says() -> None:

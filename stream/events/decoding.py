@@ -48,7 +48,7 @@ _COUNTRIES: Final = COUNTRIES
 _MARKETPLACES: Final = MARKETPLACES
 
 _NEARLY_A_SECOND: Final = b".999999"
-_EXCESS: Final = re.compile(rb"([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}\.999999)[0-9]+")
+_EXCESS: Final = re.compile(rb'("(?:event_time|shipped_at|promised_delivery_by)"\s*:\s*"[^"]*:[0-9]{2}\.999999)[0-9]+')
 """msgspec rounds to microseconds, and so the end of a day as some programs write it (23:59:59.999999999) to the next
 day. Such a time is cut off instead."""
 
