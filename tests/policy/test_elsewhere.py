@@ -67,6 +67,8 @@ def test_canada(fields: Fields, expected: str) -> None:
         ("29.99 AUD", {"carrier": "Australia Post", "ship_method": "Regular Letter"}, "low_value_letter"),
         ("30.00 AUD", {"carrier": "Australia Post", "ship_method": "Regular Letter"}, "counted"),
         ("29.99 AUD", {"carrier": "Australia Post", "ship_method": "Express Post"}, "counted"),
+        ("29.99 AUD", {"carrier": "Australia Post", "ship_method": "Untracked"}, "ambiguous"),
+        ("30.00 AUD", {"carrier": "Australia Post", "ship_method": "Untracked"}, "counted"),
         ("49.99 AUD", {"carrier": "Made Up Post", "ship_from": "NZ"}, "low_value"),
         ("50.00 AUD", {"carrier": "Made Up Post", "ship_from": "NZ"}, "counted"),
         ("49.99 AUD", {"carrier": "Made Up Post"}, "counted"),
