@@ -3,7 +3,7 @@
 Other programs import from here what they subscribe with; everything else is for the ``vtr`` command.
 """
 
-from stream.cluster import Cluster
+from stream.kafka.cluster import Cluster
 from stream.records import Alert, Cause, Counts, Metric, OfficialCounts, Scope
 from stream.subscribe import subscribe_alerts, subscribe_metrics
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from aiokafka.partitioner import DefaultPartitioner
 
-from stream.cluster import Cluster
-from stream.kafka import TopicPartition, connected_admin, connected_consumer, end_offsets, partition_counts
+from stream.kafka.clients import TopicPartition, connected_admin, connected_consumer, end_offsets, partition_counts
+from stream.kafka.cluster import Cluster
 from stream.settings import Settings
 from stream.shipment import EPOCH, Shipment
 from stream.state.rows import (
@@ -41,7 +41,7 @@ async def shipments_of_seller(settings: Settings, seller_id: str) -> SellerShipm
 
     Reads the one partition of the changelog that producers' partitioner gives the seller, joins no group and commits
     nothing. Raises :class:`~stream.topics.TopicError` where the changelog is missing or of another version, and
-    :class:`~stream.kafka.BrokerError` where the broker cannot be reached.
+    :class:`~stream.kafka.probe.BrokerError` where the broker cannot be reached.
     """
     topic = settings.changelog_topic
     async with connected_admin(settings) as admin:

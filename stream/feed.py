@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from stream.kafka import BrokerError, connected_admin, partition_counts
+from stream.kafka.clients import BrokerError, connected_admin, partition_counts
 from stream.settings import Settings
 from stream.topics import require_topics
 
@@ -91,7 +91,7 @@ class Feed:
 async def connected_feed(settings: Settings) -> AsyncIterator[Feed]:
     """A feed into the input topics of the settings.
 
-    Raises :class:`~stream.kafka.BrokerError` where the broker or a topic is not there, or stops taking records.
+    Raises :class:`~stream.kafka.probe.BrokerError` where the broker or a topic is not there, or stops taking records.
     """
     topics = settings.topics_by_type
     async with connected_admin(settings) as admin:

@@ -14,8 +14,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stream.cluster import Cluster
-from stream.kafka import (
+from stream.kafka.clients import (
     BrokerError,
     RefusedError,
     TopicPartition,
@@ -27,6 +26,7 @@ from stream.kafka import (
     partition_counts,
     why_shut_out,
 )
+from stream.kafka.cluster import Cluster
 from stream.topics import require_topics
 
 Start = Literal["now", "beginning"]
@@ -67,7 +67,10 @@ class Source(Struct, frozen=True):
 
 
 async def open_reader(source: Source) -> "Reader":
-    """A reader to be entered. Raises :class:`~stream.kafka.BrokerError` where the broker or the topic is not there."""
+    """A reader to be entered.
+
+    Raises :class:`~stream.kafka.probe.BrokerError` where the broker or the topic is not there.
+    """
     async with connected_admin(source.cluster) as admin:
         existing = await partition_counts(admin)
     require_topics([source.topic], existing, source.cluster)
@@ -137,7 +140,7 @@ class Reader:
                 self._consumer.seek(partition, end)
 
     async def _require_entry(self) -> None:
-        """Raises :class:`~stream.kafka.RefusedError` where brokers are back and do not let us in any more."""
+        """Raises :class:`~stream.kafka.probe.RefusedError` where brokers are back and do not let us in any more."""
         if is_connected(self._consumer):
             self._connected = time.monotonic()
         elif time.monotonic() - self._connected > AWAY_AFTER:
@@ -220,7 +223,7 @@ class _Member(Reader, ConsumerRebalanceListener):  # type: ignore[misc]
         """Gives a new group its position, so that it misses nothing from now on.
 
         Without one, a group whose members stop before their first commit would start at another "now" the next
-        time; and what a broker takes for "now" can be wrong, see :func:`~stream.kafka.end_offsets`.
+        time; and what a broker takes for "now" can be wrong, see :func:`~stream.kafka.clients.end_offsets`.
         """
         async with connected_consumer(self._source.cluster, group=self._group) as consumer:
             consumer.assign(self._partitions)

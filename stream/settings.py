@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from stream.cluster import Cluster, FilePath
+from stream.kafka.cluster import Cluster, FilePath
 from stream.monitoring.sellers import SellerChoice
 from stream.settings_error import SettingsError
 

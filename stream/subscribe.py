@@ -19,7 +19,7 @@ from typing import Literal, TypeVar, get_args
 from aiokafka import ConsumerRecord
 from msgspec import Struct
 
-from stream.cluster import Cluster
+from stream.kafka.cluster import Cluster
 from stream.places import canonical_marketplace
 from stream.reader import Source, Start, open_reader
 from stream.records import (
@@ -66,8 +66,8 @@ def subscribe_alerts(
 ) -> AsyncGenerator[Alert, None]:
     """Alerts as they are raised, in the order of their seller's partition.
 
-    ``broker`` is ``kafka://host:port[,host:port…]``, or a :class:`~stream.cluster.Cluster` where clients connect over
-    TLS or log in; settings are one too. ``start`` says whether to read what the topic holds
+    ``broker`` is ``kafka://host:port[,host:port…]``, or a :class:`~stream.kafka.cluster.Cluster` where clients connect
+    over TLS or log in; settings are one too. ``start`` says whether to read what the topic holds
     (``"beginning"``) or only what comes after the first ``await`` (``"now"``).
 
     With ``group``, the subscription goes on where the group stopped, and shares the topic with the group's other
@@ -85,7 +85,7 @@ def subscribe_alerts(
     records that are no alerts are logged as warnings and skipped.
 
     Raises ValueError or TypeError at once for arguments that cannot be meant, and from the iteration
-    :class:`~stream.kafka.BrokerError`, one line, within seconds where the broker or the topic is not there.
+    :class:`~stream.kafka.probe.BrokerError`, one line, within seconds where the broker or the topic is not there.
     """
     wanted = _Wanted.of(seller_ids, marketplaces, scope, statuses, types, severities)
     source = _source(broker, topic, start, group, follow=follow)

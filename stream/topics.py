@@ -12,8 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
-from stream.cluster import Cluster
-from stream.kafka import BrokerError, connected_admin, partition_counts
+from stream.kafka.clients import BrokerError, connected_admin, partition_counts
+from stream.kafka.cluster import Cluster
 from stream.settings import Settings
 
 ALERT_HISTORY = timedelta(days=90)

@@ -11,8 +11,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from stream.cluster import bootstrap_servers
 from stream.embedded import EmbeddedBroker
+from stream.kafka.cluster import bootstrap_servers
 from tests.brokers import Broker, Choice, ChoiceError, KafkaNode, apache_kafka, choose
 
 PROJECT = Path(__file__).parents[1]

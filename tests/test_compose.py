@@ -14,7 +14,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from stream.cluster import bootstrap_servers
+from stream.kafka.cluster import bootstrap_servers
 from stream.settings import ENV_PREFIX, Settings, load_settings
 from tests.brokers import apache_kafka
 from tests.monitoring.dashboards import GRAFANA

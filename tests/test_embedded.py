@@ -13,8 +13,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from stream.cluster import bootstrap_servers
 from stream.embedded import HOST, EmbeddedBroker, EmbeddedBrokerError, free_port
+from stream.kafka.cluster import bootstrap_servers
 
 TOPIC = "a-topic"
 

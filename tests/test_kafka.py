@@ -11,9 +11,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import NewTopic, RecordsToDelete
 
-from stream import kafka
-from stream.cluster import Cluster, bootstrap_servers
-from stream.kafka import (
+from stream.kafka import clients as kafka
+from stream.kafka.clients import (
     BrokerError,
     PartitionCount,
     TopicPartition,
@@ -22,6 +21,7 @@ from stream.kafka import (
     end_offsets,
     partition_counts,
 )
+from stream.kafka.cluster import Cluster, bootstrap_servers
 from tests.brokers import Broker
 
 REFUSED = "kafka://127.0.0.1:1"

@@ -24,11 +24,11 @@ from msgspec.structs import replace
 
 from stream import events, records
 from stream.cli import cli
-from stream.cluster import bootstrap_servers
 from stream.engine.settings import EngineSettings
 from stream.engine.status import Levels
 from stream.events import Event, OrderShipped, Rejection, RejectionCode, TrackingScanned, TrackingUploaded
-from stream.kafka import connected_admin
+from stream.kafka.clients import connected_admin
+from stream.kafka.cluster import bootstrap_servers
 from stream.policy import Standard
 from stream.settings import ENV_PREFIX, Settings, load_settings
 from stream.worker.dead_letters import dead_letter

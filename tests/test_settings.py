@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.cluster import bootstrap_servers
+from stream.kafka.cluster import bootstrap_servers
 from stream.settings import Settings, SettingsError, load_settings
 
 

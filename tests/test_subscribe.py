@@ -16,12 +16,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from msgspec.structs import replace
 
-from stream import kafka, reader, subscribe
+from stream import reader, subscribe
 from stream.cli.outages import outages_told_once
 from stream.cli.output import show_as_they_come
-from stream.cluster import Cluster, bootstrap_servers
 from stream.embedded import EmbeddedBroker
-from stream.kafka import BrokerError, TopicPartition, connected_admin, connected_consumer
+from stream.kafka import clients as kafka
+from stream.kafka.clients import BrokerError, TopicPartition, connected_admin, connected_consumer
+from stream.kafka.cluster import Cluster, bootstrap_servers
 from stream.reader import Start
 from stream.records import (
     Alert,
@@ -500,7 +501,7 @@ async def test_a_cancelled_subscriber_releases_everything(topic: Topic) -> None:
 
 SCRIPT = """\
 import asyncio, gc, sys, time
-from stream import kafka
+from stream.kafka import clients as kafka
 from stream.subscribe import subscribe_alerts
 
 kafka.SESSION_TIMEOUT_MS = {session}

@@ -6,7 +6,7 @@ import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from msgspec.structs import replace
 
-from stream.kafka import BrokerError, connected_admin, partition_counts
+from stream.kafka.clients import BrokerError, connected_admin, partition_counts
 from stream.settings import Settings
 from stream.topics import TopicError, TopicSpec, check_topics, create_topics, required_topics
 from tests.brokers import Broker

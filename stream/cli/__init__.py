@@ -26,7 +26,7 @@ from stream.demo import ChildFailedError
 from stream.embedded import EmbeddedBrokerError
 from stream.engine import IS_COMPILED
 from stream.imports import ImportFailedError
-from stream.kafka import BrokerError
+from stream.kafka.clients import BrokerError
 from stream.replay import ReplayError
 from stream.settings import SettingsError
 

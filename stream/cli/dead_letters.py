@@ -15,7 +15,6 @@ from stream.cli.format import printable
 from stream.cli.letter_text import letter_lines, letter_text, planned_text, summary_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.cli.output import collected, nothing, show_all, show_as_they_come
-from stream.cluster import CLUSTER_SETTINGS
 from stream.dead_letters import (
     Check,
     Letter,
@@ -33,6 +32,7 @@ from stream.dead_letters import (
 )
 from stream.dead_letters import resend as send_again
 from stream.events import RejectionCode
+from stream.kafka.cluster import CLUSTER_SETTINGS
 from stream.settings import Settings
 
 P = ParamSpec("P")

@@ -11,11 +11,11 @@ import msgspec
 from stream.cli.format import rate_text, scope_text, unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.cli.progress import reading
-from stream.cluster import CLUSTER_SETTINGS
 from stream.explain import Explanation, NotFoundError, explain_history, explain_live, standing_words
 from stream.explain.explanation import Check, LiveWindow, OfficialWindow, Tracking
 from stream.explain.facts import instant
 from stream.explain.timeline import Change
+from stream.kafka.cluster import CLUSTER_SETTINGS
 from stream.policy.model import GRADES
 from stream.policy.words import source_words
 from stream.replay import Summary, find_sources

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from stream.cli.format import unused_lines, utc_text
 from stream.cli.options import BrokerUrl, Instant
 from stream.cli.output import Output
-from stream.cluster import Cluster, bootstrap_servers
-from stream.kafka import TopicPartition
+from stream.kafka.clients import TopicPartition
+from stream.kafka.cluster import Cluster, bootstrap_servers
 from stream.replay import Source, find_topic_history, no_collection, read_sorted
 from stream.replay.publish import Published, check_age, publish
 from stream.replay.sorting import SortedEvents

@@ -11,7 +11,7 @@ import click
 import msgspec
 from msgspec import inspect
 
-from stream.cluster import bootstrap_servers
+from stream.kafka.cluster import bootstrap_servers
 from stream.settings import ENV_PREFIX, Settings, load_settings
 
 P = ParamSpec("P")

@@ -5,7 +5,7 @@ import click
 from stream.cli.format import alert_text, unused_lines
 from stream.cli.options import memory_option, settings_options
 from stream.cli.progress import reading
-from stream.cluster import CLUSTER_SETTINGS
+from stream.kafka.cluster import CLUSTER_SETTINGS
 from stream.replay import Summary
 from stream.settings import REPLAY_SETTINGS, Settings
 

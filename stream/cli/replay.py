@@ -17,7 +17,7 @@ from stream.cli.kafka_history import KafkaHistory, kafka_options
 from stream.cli.options import CommandError, Instant, memory_option, processes_option, settings_options
 from stream.cli.output import STDOUT, Output, check_outputs, cleaning_up
 from stream.cli.progress import ReplayProgress
-from stream.cluster import CLUSTER_SETTINGS
+from stream.kafka.cluster import CLUSTER_SETTINGS
 from stream.records import Alert, Metric, encode
 from stream.replay import Comparison, Form, Replay, Source, find_sources, usable_cores
 from stream.replay import replay as run_replay

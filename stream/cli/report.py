@@ -11,8 +11,8 @@ from stream.cli.format import unused_lines
 from stream.cli.options import CommandError, Instant, settings_options
 from stream.cli.progress import reading
 from stream.cli.report_text import report_lines
-from stream.cluster import CLUSTER_SETTINGS
 from stream.explain import NotFoundError
+from stream.kafka.cluster import CLUSTER_SETTINGS
 from stream.replay import Summary, find_sources
 from stream.report import Selection, Window, csv_of, report_of_deployment, report_of_history
 from stream.settings import Settings

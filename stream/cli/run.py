@@ -3,7 +3,7 @@
 import click
 
 from stream.cli.options import settings_options
-from stream.cluster import CLUSTER_SETTINGS
+from stream.kafka.cluster import CLUSTER_SETTINGS
 from stream.settings import REPLAY_SETTINGS, Settings
 
 

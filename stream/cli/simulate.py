@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from stream.cli.options import BrokerUrl, CommandError, Duration, Instant, settings_options
 from stream.cli.output import STDOUT, Output, cleaning_up
-from stream.cluster import CLUSTER_SETTINGS
 from stream.feed import FeedRecord, connected_feed
+from stream.kafka.cluster import CLUSTER_SETTINGS
 from stream.settings import Settings
 from stream.simulator import LiveSimulation, Record, SimulationConfig, simulate_history
 

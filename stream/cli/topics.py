@@ -5,7 +5,7 @@ import asyncio
 import click
 
 from stream.cli.options import settings_options
-from stream.cluster import CLUSTER_SETTINGS
+from stream.kafka.cluster import CLUSTER_SETTINGS
 from stream.settings import Settings
 from stream.topics import check_topics, create_topics
 

@@ -8,7 +8,7 @@ import click
 from stream.cli.format import alert_text, metric_text, worst_first
 from stream.cli.options import settings_options
 from stream.cli.output import collected, nothing, show_all, show_as_they_come
-from stream.cluster import CLUSTER_SETTINGS
+from stream.kafka.cluster import CLUSTER_SETTINGS
 from stream.records import Alert, Metric, Severity, Status, encode, encode_key
 from stream.settings import Settings
 from stream.subscribe import ScopeWidth, latest_metrics, subscribe_alerts, subscribe_metrics

@@ -9,9 +9,16 @@ from datetime import datetime
 from aiokafka import ConsumerRecord
 from msgspec import Struct
 
-from stream.cluster import Cluster
 from stream.dead_letters.letter import InvalidLetterError, Letter, Position, read_letter
-from stream.kafka import BrokerError, TopicPartition, connected_admin, connected_consumer, end_offsets, partition_counts
+from stream.kafka.clients import (
+    BrokerError,
+    TopicPartition,
+    connected_admin,
+    connected_consumer,
+    end_offsets,
+    partition_counts,
+)
+from stream.kafka.cluster import Cluster
 from stream.reader import STALL_TIMEOUT, Source, open_reader
 from stream.topics import require_topics
 
@@ -61,7 +68,8 @@ async def letters(
     """The letters that a topic holds, the newest last; with ``limit`` only the newest; with ``follow`` then those to
     come.
 
-    Keeps in memory what it gives. Raises :class:`~stream.kafka.BrokerError` where the broker or the topic is not there.
+    Keeps in memory what it gives. Raises :class:`~stream.kafka.probe.BrokerError` where the broker or the topic is not
+    there.
     """
     async with await open_reader(Source(cluster, topic, "beginning", None, follow=False)) as reader:
         found: list[Letter] = []
@@ -89,7 +97,10 @@ def _age(letter: Letter) -> tuple[datetime, int, int]:
 
 
 async def letter_at(cluster: Cluster, topic: str, partition: int, offset: int) -> Letter:
-    """The letter at a position. Raises :class:`NoLetterError`, and :class:`~stream.kafka.BrokerError` as above."""
+    """The letter at a position.
+
+    Raises :class:`NoLetterError`, and :class:`~stream.kafka.probe.BrokerError` as above.
+    """
     where = Position(topic, partition, offset)
     async with connected_admin(cluster) as admin:
         existing = await partition_counts(admin)

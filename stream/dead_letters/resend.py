@@ -8,10 +8,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
-from stream.cluster import Cluster
 from stream.dead_letters.check import Check
 from stream.dead_letters.letter import Letter, resent_headers
-from stream.kafka import BrokerError, connected_admin, partition_counts
+from stream.kafka.clients import BrokerError, connected_admin, partition_counts
+from stream.kafka.cluster import Cluster
 from stream.topics import DEAD_LETTER_MAX_BYTES, require_topics
 
 UNDER_WAY = 1_000
@@ -61,7 +61,7 @@ def is_without_value(letter: Letter) -> bool:
 async def resend(planned: Iterable[Planned], topic: str, cluster: Cluster) -> int:
     """Send letters of ``topic`` to their source topics, in their order, and wait until all are acknowledged.
 
-    Returns how many they were. Raises :class:`~stream.kafka.BrokerError`, which says how many were sent before.
+    Returns how many they were. Raises :class:`~stream.kafka.probe.BrokerError`, which says how many were sent before.
     """
     sent = 0
     producer = AIOKafkaProducer(acks="all", max_request_size=DEAD_LETTER_MAX_BYTES, **cluster.client_options())

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from stream.cluster import Cluster
 from stream.dead_letters.letter import Letter
 from stream.dead_letters.read import Wanted
+from stream.kafka.cluster import Cluster
 from stream.reader import Source, open_reader
 
 MOST_SELLERS = 10_000

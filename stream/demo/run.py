@@ -15,7 +15,7 @@ from stream.demo.board import Board
 from stream.demo.children import Child, ChildFailedError
 from stream.demo.screen import picture
 from stream.embedded import HOST, EmbeddedBroker, free_port
-from stream.kafka import BrokerError
+from stream.kafka.clients import BrokerError
 from stream.records import Alert, Metric
 from stream.settings import Settings
 from stream.subscribe import subscribe_alerts, subscribe_metrics

@@ -19,7 +19,7 @@ async def explain_live(
 
     Earlier versions of facts are not kept, so an earlier ``as_of`` is refused. Raises
     :class:`~stream.explain.near.NotFoundError`, :class:`~stream.policy.error.PolicyError` and
-    :class:`~stream.kafka.BrokerError`.
+    :class:`~stream.kafka.probe.BrokerError`.
     """
     policy = RulesPolicy.of(settings)
     kept = await known_shipments(seller_id, settings)
@@ -32,7 +32,7 @@ async def explain_live(
 
 async def known_shipments(seller_id: str, settings: Settings) -> SellerShipments:
     """What a deployment keeps of a seller. Raises :class:`~stream.explain.near.NotFoundError` where that is nothing,
-    and :class:`~stream.kafka.BrokerError`."""
+    and :class:`~stream.kafka.probe.BrokerError`."""
     kept = await shipments_of_seller(settings, seller_id)
     if not kept.shipments:
         # Producers may have used another partitioner, all of them the same one: then it is elsewhere.

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from stream.cluster import Cluster
 from stream.engine.alerts import alert_id
+from stream.kafka.cluster import Cluster
 from stream.reader import Source, open_reader
 from stream.records import Alert, InvalidRecordError, Metric, Scope, decode_alert, encode_key
 from stream.topics import TopicError
@@ -16,7 +16,7 @@ async def told_until(cluster: Cluster, topic: str, until: datetime) -> dict[Scop
     """The last alert of each scope in a topic whose status began by then.
 
     Raises :class:`~stream.topics.TopicError` where the topic is missing or holds anything else, and
-    :class:`~stream.kafka.BrokerError`.
+    :class:`~stream.kafka.probe.BrokerError`.
     """
     told: dict[Scope, Alert] = {}
     async with await open_reader(Source(cluster, topic, "beginning", None, follow=False)) as reader:

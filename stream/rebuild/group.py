@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from stream.kafka import BrokerError, TopicPartition, connected_consumer, end_offsets
+from stream.kafka.clients import BrokerError, TopicPartition, connected_consumer, end_offsets
 from stream.rebuild.places import Places
 from stream.rebuild.state import State
 from stream.records import Alert
@@ -42,7 +42,7 @@ async def require_new(settings: Settings, partitions: int) -> None:
 async def write(settings: Settings, places: Places, state: State, alerts: Iterable[Alert]) -> int:
     """Write the state to the changelog and the alerts to their topic, each to its seller's partition.
 
-    Returns how many shipments there are. Raises :class:`~stream.kafka.BrokerError`.
+    Returns how many shipments there are. Raises :class:`~stream.kafka.probe.BrokerError`.
     """
     steps = [Outgoing(watermark=pack_watermark(state.hour)) for _ in range(places.partitions)]
     for shipment_id, row in state.rows():
@@ -73,7 +73,7 @@ async def write(settings: Settings, places: Places, state: State, alerts: Iterab
 async def commit(settings: Settings, partitions: int, ends: Mapping[TopicPartition, int]) -> None:
     """Let the group's workers begin at these offsets, and at the first record where there is none.
 
-    Raises :class:`~stream.kafka.BrokerError`, also where workers have started too early.
+    Raises :class:`~stream.kafka.probe.BrokerError`, also where workers have started too early.
     """
     offsets = {each: ends.get(each, 0) for each in _inputs(settings, partitions)}
     async with connected_consumer(settings, group=settings.group) as consumer:

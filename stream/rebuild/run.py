@@ -12,7 +12,7 @@ from typing import get_args
 from msgspec import Struct
 
 from stream.events import Event
-from stream.kafka import TopicPartition, end_offsets
+from stream.kafka.clients import TopicPartition, end_offsets
 from stream.rebuild.alerts import first_alerts, told_until
 from stream.rebuild.group import commit, require_new, write
 from stream.rebuild.places import Places
@@ -59,7 +59,7 @@ def rebuild(
     the alert topic of the deployment that this one follows. Sorting takes ``memory`` bytes (default: by what is
     available) and then the disk. What was read is counted in ``summary``.
 
-    Raises :class:`~stream.kafka.BrokerError` and its :class:`~stream.topics.TopicError`,
+    Raises :class:`~stream.kafka.probe.BrokerError` and its :class:`~stream.topics.TopicError`,
     :class:`~stream.replay.errors.ReplayError` and :class:`~stream.settings.SettingsError`.
     """
     if previous_alerts == settings.alerts_topic:

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
-from stream.kafka import BrokerError
+from stream.kafka.clients import BrokerError
 from stream.replay.checkpoint import Checkpoint
 from stream.replay.errors import ReplayError, SourceError, WorkFileError
 from stream.replay.memory import memory_for_sorting
@@ -121,7 +121,7 @@ def in_shares(
 
     Sorting takes ``memory`` bytes in all (default: by what is available) and then the disk. Lines that are no events
     are written to ``rejects``. Raises :class:`~stream.replay.errors.ReplayError`,
-    :class:`~stream.settings.SettingsError`, and :class:`~stream.kafka.BrokerError` for topics.
+    :class:`~stream.settings.SettingsError`, and :class:`~stream.kafka.probe.BrokerError` for topics.
     """
     if found.has_stdin:
         processes = 1

@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from stream.events import Event, encode
 from stream.feed import Feed, FeedRecord, connected_feed
-from stream.kafka import BrokerError, connected_admin
+from stream.kafka.clients import BrokerError, connected_admin
 from stream.settings import Settings
 from stream.shipment import EPOCH
 from stream.span import KEEP_HOURS
@@ -62,7 +62,7 @@ async def publish(
     ``speed`` is how many times faster they follow one another than they did; None is as fast as it goes. ``tell`` is
     called again and again with how far it came. Ctrl-C stops it: what was taken by then is sent, and nothing more.
     Sending an event twice changes nothing. Raises
-    :class:`~stream.kafka.BrokerError` where the broker or a topic is not there, or stops taking records.
+    :class:`~stream.kafka.probe.BrokerError` where the broker or a topic is not there, or stops taking records.
     """
     published = Published()
     try:

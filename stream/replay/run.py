@@ -28,7 +28,7 @@ class History:
 
     ``memory`` is the bytes it may take for sorting (default: by what is available). Rejected lines are written to
     ``rejects``. With ``state`` it goes on where an earlier run was, and keeps there how far it is. Raises
-    :class:`~stream.replay.errors.ReplayError`, and :class:`~stream.kafka.BrokerError` for topics.
+    :class:`~stream.replay.errors.ReplayError`, and :class:`~stream.kafka.probe.BrokerError` for topics.
     """
 
     def __init__(

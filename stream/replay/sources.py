@@ -71,7 +71,7 @@ def usable_events(
     """The events of history files and topics up to ``as_of`` in the sources' order, some thousand at a time.
 
     What is not among them is counted in ``summary`` and written to ``rejects``. Raises
-    :class:`~stream.replay.errors.ReplayError`, and :class:`~stream.kafka.BrokerError` for topics.
+    :class:`~stream.replay.errors.ReplayError`, and :class:`~stream.kafka.probe.BrokerError` for topics.
     """
     latest = datetime.now(UTC) + MAX_FUTURE if as_of is None else datetime.max.replace(tzinfo=UTC)
     found = find_sources(named)

@@ -10,9 +10,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import OffsetOutOfRangeError
 from msgspec import Struct, field
 
-from stream.cluster import Cluster
 from stream.events import EARLIEST_EVENT_TIME, MAX_FUTURE, Event, Rejection, check_arrival, decode
-from stream.kafka import (
+from stream.kafka.clients import (
     BrokerError,
     TopicPartition,
     connected_admin,
@@ -20,6 +19,7 @@ from stream.kafka import (
     end_offsets,
     partition_counts,
 )
+from stream.kafka.cluster import Cluster
 from stream.replay.meter import Meter
 from stream.replay.rejects import RejectedLine
 from stream.replay.share import WHOLE, Share
@@ -79,8 +79,8 @@ async def find_topic_history(
     lies before the first record whose own time is less than :data:`~stream.events.MAX_FUTURE` before it is not even
     read: producers date records when they send them, and an event that is further ahead of that would be rejected.
 
-    Raises :class:`~stream.topics.TopicError` where a topic is missing, and :class:`~stream.kafka.BrokerError` where
-    the broker cannot be reached, or does not hold what was asked for.
+    Raises :class:`~stream.topics.TopicError` where a topic is missing, and :class:`~stream.kafka.probe.BrokerError`
+    where the broker cannot be reached, or does not hold what was asked for.
     """
     broker = settings.broker
     async with connected_admin(settings) as admin:
@@ -136,7 +136,8 @@ def read_topics(
     """The events of topics in the order in which they come, some thousand at a time, of a share of the sellers.
 
     What a worker would not take, or is later than ``latest``, is added to ``rejected``, with its topic, partition and
-    offset in place of the file and no line. Runs an event loop of its own. Raises :class:`~stream.kafka.BrokerError`.
+    offset in place of the file and no line. Runs an event loop of its own. Raises
+    :class:`~stream.kafka.probe.BrokerError`.
     """
     meter = meter or Meter()
     fetched = 0

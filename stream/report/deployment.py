@@ -17,7 +17,7 @@ async def report_of_deployment(
 
     Earlier versions of facts are not kept, so an earlier ``as_of`` is refused. Raises
     :class:`~stream.explain.near.NotFoundError`, :class:`~stream.policy.error.PolicyError` and
-    :class:`~stream.kafka.BrokerError`.
+    :class:`~stream.kafka.probe.BrokerError`.
     """
     policy = RulesPolicy.of(settings)
     kept = await known_shipments(seller_id, settings)

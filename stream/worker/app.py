@@ -10,7 +10,7 @@ from faust.types import StreamT
 from faust.types.transports import TransportT
 from faust.types.web import Web
 
-from stream.cluster import Cluster
+from stream.kafka.cluster import Cluster
 from stream.settings import Settings
 from stream.state import MemoryStore, Store
 from stream.state.rocks import RocksStore

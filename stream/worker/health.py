@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 from faust.types import TP
 from msgspec import Struct
 
-from stream.kafka import why_shut_out
+from stream.kafka.clients import why_shut_out
 from stream.worker import facts
 from stream.worker.transport import BatchConsumer
 

@@ -9,7 +9,7 @@ from threading import Timer
 
 from faust import Worker
 
-from stream.kafka import BrokerError
+from stream.kafka.clients import BrokerError
 from stream.settings import Settings, SettingsError
 from stream.state.rocks import StoreLockedError
 from stream.topics import TopicError, check_topics
@@ -37,7 +37,7 @@ _EXPLAINED = (BrokerError, TopicError, StoreLockedError, TooManyRejectionsError,
 def run_worker(settings: Settings) -> int:
     """Run a worker until SIGTERM or Ctrl-C. Returns the exit code: 0, or 1 after an error.
 
-    Raises :class:`~stream.kafka.BrokerError`, :class:`~stream.topics.TopicError` and
+    Raises :class:`~stream.kafka.probe.BrokerError`, :class:`~stream.topics.TopicError` and
     :class:`~stream.settings.SettingsError` when it cannot start.
     """
     _check_port(settings)

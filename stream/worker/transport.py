@@ -22,8 +22,8 @@ from faust.types import TP, ConsumerMessage, Message
 from faust.types.transports import ConsumerT, ProducerT, TPorTopicSet
 from faust.types.tuples import ack_lock
 
-from stream.cluster import Cluster
-from stream.kafka import BrokerError, TopicPartition, end_offsets
+from stream.kafka.clients import BrokerError, TopicPartition, end_offsets
+from stream.kafka.cluster import Cluster
 from stream.worker.changelog import ChangelogRows, read_as_rows
 from stream.worker.offsets import OffsetLedger
 from stream.worker.session import Session, SessionProducer
@@ -258,7 +258,10 @@ class BatchConsumer(driver.Consumer):
         return any(self._ledger.committable(tp) != committed.get(tp) for tp in self._ledger.partitions())
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
-        """The ends of partitions, for recovery. See :func:`stream.kafka.end_offsets` for why not the client's own."""
+        """The ends of partitions, for recovery.
+
+        See :func:`stream.kafka.clients.end_offsets` for why not the client's own.
+        """
         wanted = [TopicPartition(tp.topic, tp.partition) for tp in partitions]
         ends = await end_offsets(cast("BatchTransport", self.transport).cluster, wanted)
         return {TP(tp.topic, tp.partition): end for tp, end in ends.items()}
@@ -344,8 +347,8 @@ class BatchConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Read on from the committed offsets; what was handed out beyond them is handed out again.
 
-        Raises :class:`~stream.kafka.BrokerError` where no broker gives them: then the worker stops, and its successor
-        begins anew.
+        Raises :class:`~stream.kafka.probe.BrokerError` where no broker gives them: then the worker stops, and its
+        successor begins anew.
         """
         with self._in_one_assignment():
             self._ledger.forget(self.assignment())

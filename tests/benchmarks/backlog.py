@@ -13,8 +13,8 @@ from typing import Protocol, cast
 
 from aiokafka.admin import NewTopic
 
-from stream.cluster import Cluster, bootstrap_servers
-from stream.kafka import connected_admin, connected_consumer, end_offsets
+from stream.kafka.clients import connected_admin, connected_consumer, end_offsets
+from stream.kafka.cluster import Cluster, bootstrap_servers
 from tests.benchmarks import limit, worker
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.expected import peer_counts, require

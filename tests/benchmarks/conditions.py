@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +22,7 @@ def conditions() -> list[list[str]]:
             "machine",
             f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {_memory_gb():.0f} GB, {platform.system()}",
         ],
-        ["Python", f"{platform.python_implementation()} {platform.python_version()}"],
+        ["Python", f"{platform.python_implementation()} {sys.version}"],
         ["engine", "compiled" if IS_COMPILED else "not compiled"],
         ["packages", ", ".join(f"{package} {_version(package)}" for package in PACKAGES)],
         ["load average at the start", " ".join(f"{load:.2f}" for load in os.getloadavg())],

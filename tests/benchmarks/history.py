@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, ParamSpec, TypeVar
 import msgspec
 
 from stream.feed import FeedRecord, connected_feed
-from stream.kafka import TopicPartition, end_offsets
+from stream.kafka.clients import TopicPartition, end_offsets
 from stream.settings import Settings
 from stream.simulator import SimulationConfig, simulate_history
 from stream.simulator.record import Record

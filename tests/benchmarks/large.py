@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from stream.kafka import TopicPartition, end_offsets
+from stream.kafka.clients import TopicPartition, end_offsets
 from stream.records import Metric, Scope
 from stream.settings import Settings
 from stream.shipment import EPOCH

@@ -15,8 +15,8 @@ from itertools import count
 
 from aiokafka import AIOKafkaProducer
 
-from stream.cluster import bootstrap_servers
-from stream.kafka import TopicPartition, end_offsets
+from stream.kafka.clients import TopicPartition, end_offsets
+from stream.kafka.cluster import bootstrap_servers
 from stream.settings import Settings
 from stream.subscribe import subscribe_alerts
 from tests.benchmarks import worker

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
-from stream.cluster import bootstrap_servers
+from stream.kafka.cluster import bootstrap_servers
 from stream.settings import Settings
 from stream.state.rows import WATERMARK_KEY
 from stream.topics import create_topics

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
-from stream.cluster import bootstrap_servers
 from stream.events import Event, OrderShipped, encode
 from stream.feed import BATCH_BYTES
+from stream.kafka.cluster import bootstrap_servers
 from stream.replay import find_topic_history, read_sorted
 from stream.replay.publish import publish
 from stream.replay.topics import read_topics

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from stream.cluster import Cluster
-from stream.kafka import TopicPartition, connected_admin, connected_consumer, partition_counts
+from stream.kafka.clients import TopicPartition, connected_admin, connected_consumer, partition_counts
+from stream.kafka.cluster import Cluster
 from tests.benchmarks.measure import Measurement
 from tests.benchmarks.process import PATIENCE, POLL, BenchmarkError, Process
 

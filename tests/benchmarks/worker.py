@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from stream.kafka import connected_admin
+from stream.kafka.clients import connected_admin
 from stream.records import Scope
 from stream.settings import Settings
 from stream.subscribe import latest_metrics

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from stream.cluster import Cluster
 from stream.embedded import BrokerProcess, EmbeddedBroker
+from stream.kafka.cluster import Cluster
 from tests.brokers import apache_kafka
 from tests.brokers.apache_kafka import KafkaNode
 from tests.environment import in_ci

@@ -10,9 +10,9 @@ from typing import NamedTuple, Self, TypeVar
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError
 
-from stream.cluster import Cluster as KafkaCluster
 from stream.embedded import free_port
-from stream.kafka import BrokerError, TopicPartition, connected_admin
+from stream.kafka.clients import BrokerError, TopicPartition, connected_admin
+from stream.kafka.cluster import Cluster as KafkaCluster
 from tests.brokers import KafkaNode
 
 NODES = 3

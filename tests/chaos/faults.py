@@ -7,7 +7,7 @@ from random import Random
 from time import monotonic
 from typing import NamedTuple
 
-from stream.kafka import TopicPartition
+from stream.kafka.clients import TopicPartition
 from tests.chaos.cluster import Cluster, Members, Replicas, TooLateError, until
 from tests.chaos.flow import Flow
 from tests.chaos.workers import Slot, Workers

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaProducer
 
-from stream.cluster import bootstrap_servers
+from stream.kafka.cluster import bootstrap_servers
 from stream.settings import Settings
 from tests.chaos.feed import Feed, Sent
 

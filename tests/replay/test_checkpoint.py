@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from stream.cluster import Cluster
+from stream.kafka.cluster import Cluster
 from stream.replay import CheckpointError, HistoryFile, Replay, Source, TopicHistory, find_sources, meter, replay
 from stream.replay.checkpoint import Checkpoint
 from stream.replay.meter import Numbers, Reading

@@ -9,8 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from stream import events, records
-from stream.cluster import bootstrap_servers
 from stream.events import Rejection, RejectionCode, decoding
+from stream.kafka.cluster import bootstrap_servers
 from stream.settings import Settings
 from stream.topics import required_topics
 from tests.schemas.asyncapi import ASYNCAPI, COMPONENTS, DEFAULTS, kafka, message, resolved

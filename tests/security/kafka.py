@@ -6,8 +6,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from stream.cluster import Cluster
 from stream.embedded import HOST
+from stream.kafka.cluster import Cluster
 from tests.brokers.apache_kafka import KafkaNode, another_free_port
 from tests.security.certificates import Certificates
 

@@ -8,9 +8,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from msgspec.structs import replace
 
-from stream.cluster import Cluster
 from stream.embedded import HOST
-from stream.kafka import (
+from stream.kafka.clients import (
     BrokerError,
     TopicPartition,
     connected_admin,
@@ -18,6 +17,7 @@ from stream.kafka import (
     end_offsets,
     why_shut_out,
 )
+from stream.kafka.cluster import Cluster
 from tests.security.certificates import Certificates
 from tests.security.kafka import PASSWORD, SecureKafkaNode
 

@@ -12,9 +12,9 @@ from aiokafka.protocol.admin import (
     SaslHandShakeResponse_v1,
 )
 
-from stream.cluster import Cluster
 from stream.embedded import HOST
-from stream.kafka import BrokerError, RefusedError, connected_admin
+from stream.kafka.clients import BrokerError, RefusedError, connected_admin
+from stream.kafka.cluster import Cluster
 
 API_VERSIONS, HANDSHAKE, AUTHENTICATE, METADATA = 18, 17, 36, 3
 VERSIONS = ApiVersionResponse_v0(0, [(METADATA, 0, 5), (HANDSHAKE, 0, 1), (API_VERSIONS, 0, 0), (AUTHENTICATE, 0, 0)])

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.protocol.admin import CreateAclsRequest
 from msgspec.structs import replace
 
-from stream.kafka import connected_admin
+from stream.kafka.clients import connected_admin
 from stream.topics import TopicError, check_topics, create_topics
 from tests.security.kafka import GUEST, SecureKafkaNode
 from tests.test_readme import section

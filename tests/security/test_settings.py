@@ -16,7 +16,7 @@ from msgspec.structs import asdict, replace
 from rich.console import Console
 
 from stream.cli import cli
-from stream.cluster import CLUSTER_SETTINGS, SECRETS, Cluster
+from stream.kafka.cluster import CLUSTER_SETTINGS, SECRETS, Cluster
 from stream.settings import Settings, SettingsError, load_settings
 from stream.subscribe import subscribe_alerts
 from stream.worker.app import credentials

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from stream import reader
 from stream.embedded import free_port
-from stream.kafka import RefusedError
+from stream.kafka.clients import RefusedError
 from stream.records import Metric
 from stream.subscribe import subscribe_metrics
 from tests.security.kafka import PASSWORD, SecureKafkaNode

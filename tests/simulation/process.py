@@ -12,14 +12,14 @@ from unittest.mock import patch
 import aiokafka.client
 import aiokafka.producer.producer
 
-import stream.kafka
+import stream.kafka.clients
 import stream.worker.app
 import stream.worker.health
 import stream.worker.processor
 import stream.worker.transport
 import stream.worker.windows
-from stream.cluster import ClientOptions, Cluster
 from stream.engine import KeptWindows
+from stream.kafka.cluster import ClientOptions, Cluster
 from stream.settings import Settings
 from stream.state import MemoryStore, Store
 from stream.worker.app import VtrApp, create_app
@@ -167,7 +167,7 @@ def simulated(world: World, network: Network) -> Iterator[None]:
 
     patches: list[Any] = [
         patch.object(aiokafka.client, "create_conn", create_conn),
-        patch.object(stream.kafka, "_reachable", reachable),
+        patch.object(stream.kafka.clients, "_reachable", reachable),
         patch.object(stream.worker.app, "open_store", open_store),
         patch.object(stream.worker.windows, "_kept", kept),
         # What only looks again whether anything is new costs turns and finds nothing here.

@@ -8,7 +8,7 @@ from time import monotonic
 
 from aiokafka import AIOKafkaProducer
 
-from stream.cluster import bootstrap_servers
+from stream.kafka.cluster import bootstrap_servers
 from stream.settings import Settings
 from tests.worker.deployment import Input
 from tests.worker.shop import PLACEHOLDER, Shop

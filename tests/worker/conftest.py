@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import asdict, replace
 
-from stream.cluster import Cluster
+from stream.kafka.cluster import Cluster
 from stream.settings import Settings
 from stream.topics import create_topics
 from tests.brokers import Broker

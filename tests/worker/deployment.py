@@ -9,7 +9,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.partitioner import DefaultPartitioner
 
-from stream.kafka import TopicPartition, connected_consumer, end_offsets
+from stream.kafka.clients import TopicPartition, connected_consumer, end_offsets
 from stream.records import Alert, Metric, Scope, decode_alert, decode_key, decode_metric
 from stream.settings import Settings
 from tests.worker.process import WorkerProcess

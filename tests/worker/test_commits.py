@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from stream.cluster import bootstrap_servers
+from stream.kafka.cluster import bootstrap_servers
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Input
 from tests.worker.expected import metrics_are_as_computed

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from aiokafka.admin import NewTopic, RecordsToDelete
 
-from stream.kafka import connected_admin
+from stream.kafka.clients import connected_admin
 from stream.topics import required_topics
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment, Input

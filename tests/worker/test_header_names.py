@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from aiokafka import AIOKafkaProducer
 
-from stream.cluster import bootstrap_servers
+from stream.kafka.cluster import bootstrap_servers
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment, Input
 from tests.worker.expected import metrics_are_as_computed

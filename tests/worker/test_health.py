@@ -10,7 +10,7 @@ from time import monotonic
 import pytest
 
 from stream.embedded import free_port
-from stream.kafka import connected_admin
+from stream.kafka.clients import connected_admin
 from tests.brokers import Broker, running
 from tests.worker.conftest import Deploy
 from tests.worker.deployment import Deployment

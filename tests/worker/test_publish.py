@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from stream.events import Event, OrderShipped, Rejection, TrackingScanned, TrackingUploaded, decode, encode
 from stream.feed import Feed, FeedRecord
-from stream.kafka import BrokerError, connected_admin
+from stream.kafka.clients import BrokerError, connected_admin
 from stream.records import Alert
 from stream.replay import publish as publishing
 from stream.replay import read_sorted

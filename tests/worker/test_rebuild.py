@@ -11,7 +11,7 @@ from pathlib import Path
 from aiokafka.admin import RecordsToDelete
 from msgspec.structs import asdict
 
-from stream.kafka import connected_admin
+from stream.kafka.clients import connected_admin
 from stream.settings import Settings, load_settings
 from tests.brokers import Broker
 from tests.test_readme import section

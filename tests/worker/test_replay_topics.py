@@ -12,9 +12,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import RecordsToDelete
 
-from stream.cluster import bootstrap_servers
 from stream.events import Event, Rejection, decode
-from stream.kafka import BrokerError, TopicPartition, connected_admin
+from stream.kafka.clients import BrokerError, TopicPartition, connected_admin
+from stream.kafka.cluster import bootstrap_servers
 from stream.records import encode
 from stream.replay import Replay, Source, TopicHistory, find_topic_history, read_sorted, replay
 from stream.settings import Settings

@@ -5,7 +5,7 @@ from time import monotonic
 
 from aiokafka.admin import NewTopic
 
-from stream.kafka import connected_admin
+from stream.kafka.clients import connected_admin
 from stream.state.rocks import RocksStore
 from stream.topics import required_topics
 from tests.worker.conftest import Deploy

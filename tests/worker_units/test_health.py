@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 from faust.web import View
 
-from stream.cluster import Cluster
-from stream.kafka import BrokerError
+from stream.kafka.clients import BrokerError
+from stream.kafka.cluster import Cluster
 from stream.worker import health
 from stream.worker.app import VtrApp, create_app
 from stream.worker.health import DEAD_AFTER, STUCK_AFTER, Facts, State, is_alive, troubles

@@ -14,7 +14,7 @@ from faust.tables.recovery import Recovery, ServiceStopped
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from stream.kafka import BrokerError
+from stream.kafka.clients import BrokerError
 from stream.worker import transport
 from stream.worker.app import VtrApp
 from stream.worker.changelog import ChangelogRows

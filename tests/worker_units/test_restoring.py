@@ -124,7 +124,10 @@ async def test_trap_faust_hands_an_unknown_partition_to_the_last_table(line: Lin
 async def test_trap_the_clients_own_end_of_a_changelog_may_be_too_early(
     consumer: BatchConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the embedded broker, where recovery would leave out the last batch; see :func:`stream.kafka.end_offsets`."""
+    """On the embedded broker, where recovery would leave out the last batch.
+
+    See :func:`stream.kafka.clients.end_offsets`.
+    """
 
     async def by_a_fetch(_: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, 100)

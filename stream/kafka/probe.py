@@ -3,7 +3,7 @@
 aiokafka's own start asks one server after the other, for 40 s each, and logs an error for each; and what is frozen, or
 no Kafka broker, or speaks TLS where we do not, accepts connections too. So all servers are asked first, at once and
 quietly, and what is wrong is one line that says what to do about it. Whether the broker lets us in is asked in
-:mod:`stream.entry`.
+:mod:`stream.kafka.entry`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from stream.cluster import Cluster
+from stream.kafka.cluster import Cluster
 
 OTHER_WAY_TIMEOUT = 2.0
 """Seconds to find out whether what does not answer over TLS does without it, or the other way round."""

@@ -16,8 +16,8 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import SaslHandShakeRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
-from stream.cluster import ClientOptions, Cluster
-from stream.probe import BrokerError, RefusedError, answering_server, describe, host_and_port
+from stream.kafka.cluster import ClientOptions, Cluster
+from stream.kafka.probe import BrokerError, RefusedError, answering_server, describe, host_and_port
 
 _CREDENTIALS = "`sasl_mechanism`, `sasl_username` and `sasl_password`"
 

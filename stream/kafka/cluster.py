@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
-from stream.tls import tls_context
+from stream.kafka.tls import tls_context
 
 CLUSTER_SETTINGS = (
     "broker",

@@ -15,9 +15,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from stream.cluster import ClientOptions, Cluster
-from stream.entry import check_entry
-from stream.probe import BrokerError, RefusedError, answering_server
+from stream.kafka.cluster import ClientOptions, Cluster
+from stream.kafka.entry import check_entry
+from stream.kafka.probe import BrokerError, RefusedError, answering_server
 from stream.settings_error import SettingsError
 
 __all__ = [
