@@ -52,4 +52,9 @@ def keep_until(shipment: Shipment, lag_days: int) -> int:
         hour = hour_of(shipped.shipped_at)
         day = day_of(shipped.promised_delivery_by or shipped.shipped_at)
     until = max(until, hour + LIVE_HOURS)
-    return max(until, (day + lag_days + OFFICIAL_DAYS) * 24)
+    return max(until, official_until(day, lag_days))
+
+
+def official_until(day: int, lag_days: int) -> int:
+    """The hour since 1970 UTC in which the official window leaves a promised day behind."""
+    return (day + lag_days + OFFICIAL_DAYS) * 24

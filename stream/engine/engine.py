@@ -112,9 +112,12 @@ class Engine:
     def kept(self) -> KeptWindows | None:
         """The windows, for an engine that is restored when all that this one gave is stored; to be packed at once.
 
-        None where they do not say all: which numbers are used again is known from the shipments only.
+        None where they do not say all: which numbers are used again, and that shipments are stored as needed for too
+        short a time, is known from the shipments only.
         """
-        return None if self._numbers is not None else self._windows.kept(self._leaves)
+        if self._numbers is not None or self._shipments.hours_short:
+            return None
+        return self._windows.kept(self._leaves)
 
     @property
     def as_of(self) -> datetime:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-from stream.shipment import Shipment, ShipmentId
-from stream.span import keep_until
+from stream.shipment import Shipment, ShipmentId, day_of
+from stream.span import keep_until, official_until
 from stream.state.rows import (
     WATERMARK_KEY,
     forgettable,
@@ -28,7 +28,12 @@ generations of a partition take 20 MB."""
 
 
 class Shipments(Protocol):
-    """The shipments of one partition. What :meth:`load` gives is changed in place, and then saved by the caller."""
+    """The shipments of one partition. What :meth:`load` gives is changed in place, and then saved by the caller.
+
+    ``hours_short`` is by how much those that were scanned may be stored as needed for too short a time.
+    """
+
+    hours_short: int
 
     def load(self, shipment_ids: Sequence[ShipmentId]) -> list[Shipment]:
         """The shipments of these ids, in their order; a new, empty one where none is known."""
@@ -48,6 +53,7 @@ class HeldShipments:
     """Shipments as objects in memory, for a replay: nothing is packed or unpacked."""
 
     def __init__(self, lag_days: int) -> None:
+        self.hours_short = 0
         self._held: dict[ShipmentId, Shipment] = {}
         self._lag_days = lag_days
         self._round: list[tuple[ShipmentId, Shipment]] = []
@@ -96,9 +102,13 @@ class StoredShipments:
     """Shipments as rows of a store, the latest of them also unpacked.
 
     The cache has two generations: what is used moves to the younger, and when that is full the older is dropped.
+
+    A row says until when it is needed by the lag of whoever wrote it. Where that is longer now, all rows are kept for
+    longer by what the scan of a restore has found to be missing at most.
     """
 
     def __init__(self, store: Store, lag_days: int) -> None:
+        self.hours_short = 0
         self._store = store
         self._lag_days = lag_days
         self._younger: dict[ShipmentId, Shipment] = {}
@@ -155,10 +165,18 @@ class StoredShipments:
         for key, value in self._store.scan():
             if key != WATERMARK_KEY:
                 shipment_id = split_key(key)
-                yield shipment_id, unpack(shipment_id, value)
+                shipment = unpack(shipment_id, value)
+                shipped = shipment.shipped
+                if shipped is not None:
+                    day = day_of(shipped.promised_delivery_by or shipped.shipped_at)
+                    hours = official_until(day, self._lag_days) - kept_until(value)
+                    if hours > self.hours_short:
+                        self.hours_short = hours
+                yield shipment_id, shipment
 
     def forgettable(self, hour: int, horizon: datetime, shares: int) -> list[ShipmentId]:  # noqa: ARG002 - rows say it
         """See :class:`Shipments`."""
+        hour = max(0, hour - self.hours_short)
         keys = forgettable(self._store.next_share(shares), hour)
         # A share is of persisted rows. What was written since may be kept for longer.
         values = self._store.get_many(keys)

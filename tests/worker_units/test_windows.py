@@ -104,6 +104,25 @@ def kept(reopen: Open, caplog: pytest.LogCaptureFixture) -> Open:
     return reopen
 
 
+def official_by(worked: Worked) -> int:
+    official = next(state.official for state in worked.engine.scopes() if state.scope.marketplace is None)
+    return official.valid + official.defects
+
+
+def test_shipments_are_kept_for_a_lag_that_has_become_longer(reopen: Open) -> None:
+    """Their rows say until when the window of the shorter one needed them, and whoever has not looked at the rows does
+    not know that."""
+    worked = Worked(reopen())
+    for day in range(30):
+        worked.work(24 * day, offset=day)
+    longer, other = Settings(min_counted=1, lag_days=14), b"fingerprint of 17"
+    Worked(reopen(), longer, other).keep()
+    worked = Worked(reopen(), longer, other)
+    assert worked.engine.advance(NOW + timedelta(days=14)).shipments == {}
+    assert official_by(worked) == 30
+    assert len(worked.engine.advance(NOW + timedelta(days=60)).shipments) == 30
+
+
 def counted_by(worked: Worked) -> int:
     live = next(state.live for state in worked.engine.scopes() if state.scope.marketplace is None)
     return live.valid + live.defects + live.pending + live.exempt
