@@ -62,6 +62,12 @@ def test_help_names_the_command_and_explains_it(command: str) -> None:
         (["replay", "/nowhere.ndjson"], "/nowhere.ndjson", 1),
         (["replay", "/nowhere.ndjson", "--as-of", "soon"], "'soon'", 2),
         (["replay", "/nowhere.ndjson", "--speed", "60"], "--speed needs --into", 2),
+        (
+            ["replay", "--from-topics", "--since", "2026-11-02", "--until", "2026-11-01"],
+            "--until is not after --since",
+            2,
+        ),
+        (["dead-letters", "--since", "2026-11-02", "--until", "2026-11-02"], "--until is not after --since", 2),
         (["replay", "/nowhere.ndjson", "--allow-old"], "--allow-old needs --into", 2),
         (["policy", "show", "DE", "--on", "today"], "'today' is not a day such as 2026-11-01", 2),
         (["explain", "A1"], "SHIPMENT", 2),
