@@ -214,6 +214,15 @@ def test_settings_come_from_the_environment_too(history: Path, tmp_path: Path, m
     assert b'"threshold":0.3' in vtr("replay", str(history), "--threshold", "0.3", "--metrics", "-").stdout
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("arguments", ["simulate --out -", "policy list", "--help"])
+def test_output_for_which_there_is_no_room_is_one_line(arguments: str) -> None:
+    command = f"{sys.executable} -m stream {arguments} > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == b"vtr: cannot write standard output: No space left on device\n"
+
+
 def test_a_reader_who_has_seen_enough_is_no_error(history: Path) -> None:
     piped = f"{sys.executable} -m stream replay {history} --metrics - 2>/dev/null | head -1"
     done = subprocess.run(["bash", "-c", piped], capture_output=True, timeout=60, check=False)
