@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
@@ -71,9 +72,10 @@ def required_topics(settings: Settings) -> list[TopicSpec]:
 async def create_topics(settings: Settings) -> CreateReport:
     """Creates the topics that are missing, and waits until they can be used. Can be repeated.
 
-    Raises :class:`TopicError` where a topic exists with another number of partitions (then none is created) or the
-    broker refuses one, and :class:`BrokerError` where the broker cannot be reached.
+    Raises :class:`TopicError` where a topic exists with another number of partitions or is named for two purposes (then
+    none is created) or the broker refuses one, and :class:`BrokerError` where the broker cannot be reached.
     """
+    _require_distinct(settings)
     specs = required_topics(settings)
     async with connected_admin(settings) as admin:
         existing = await _counts(admin, specs)
@@ -91,19 +93,23 @@ async def create_topics(settings: Settings) -> CreateReport:
 async def check_topics(settings: Settings) -> int:
     """The number of partitions that all topics have.
 
-    Raises :class:`TopicError` that names every missing topic, or the topics whose numbers differ, and
-    :class:`BrokerError` where the broker cannot be reached. Creates nothing.
+    Raises :class:`TopicError` that names every missing topic, or the topics whose numbers differ, or one that is named
+    for two purposes or forgets what workers need, and :class:`BrokerError` where the broker cannot be reached. Creates
+    nothing.
     """
+    _require_distinct(settings)
     specs = required_topics(settings)
     async with connected_admin(settings) as admin:
         counts = await _counts(admin, specs)
-    require_topics([spec.name for spec in specs], counts, settings)
-    if len(set(counts.values())) > 1:
-        differing = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        raise TopicError(
-            f"topics at {settings.broker} must have the same number of partitions, but {differing}; "
-            "delete those that differ and create them again with `vtr topics create`"
-        )
+        require_topics([spec.name for spec in specs], counts, settings)
+        if len(set(counts.values())) > 1:
+            differing = ", ".join(f"{name} has {count}" for name, count in counts.items())
+            raise TopicError(
+                f"topics at {settings.broker} must have the same number of partitions, but {differing}; "
+                "delete those that differ and create them again with `vtr topics create`"
+            )
+        for name in (settings.changelog_topic, settings.alerts_topic):
+            await _require_kept(admin, name, settings.broker)
     return counts[specs[0].name]
 
 
@@ -119,6 +125,34 @@ def require_topics(names: Sequence[str], existing: Mapping[str, object], cluster
             f"{noun} {', '.join(missing)} at {cluster.broker} {verb} missing; create {them} with `vtr topics create`"
             f"{hidden}"
         )
+
+
+def _require_distinct(settings: Settings) -> None:
+    """A worker would take what it writes for something else: an output is neither an input nor another output."""
+    purposes = dict.fromkeys(settings.input_topics, "an input topic")
+    outputs = {
+        "`metrics_topic`": settings.metrics_topic,
+        "`alerts_topic`": settings.alerts_topic,
+        "`dead_letters_topic`": settings.dead_letters_topic,
+        "the changelog": settings.changelog_topic,
+    }
+    for purpose, name in outputs.items():
+        if name in purposes:
+            raise TopicError(f"topic {name} cannot be both {purposes[name]} and {purpose}")
+        purposes[name] = purpose
+
+
+async def _require_kept(admin: AIOKafkaAdminClient, name: str, broker: str) -> None:
+    """Workers begin with the latest record of each key. Who compacts and deletes as well means to; a broker that does
+    not say what it does is taken to keep them."""
+    for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)]):
+        for *_, entries in response.resources:
+            policy = {name: value for name, value, *_ in entries}.get("cleanup.policy")
+            if policy is not None and "compact" not in policy:
+                raise TopicError(
+                    f"topic {name} at {broker} has the cleanup.policy {policy}, and so forgets what workers need; "
+                    "set it to compact"
+                )
 
 
 async def _counts(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, int]:

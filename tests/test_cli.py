@@ -62,6 +62,12 @@ def test_help_names_the_command_and_explains_it(command: str) -> None:
         (["replay", "/nowhere.ndjson"], "/nowhere.ndjson", 1),
         (["replay", "/nowhere.ndjson", "--as-of", "soon"], "'soon'", 2),
         (["replay", "/nowhere.ndjson", "--speed", "60"], "--speed needs --into", 2),
+        (
+            ["replay", "--from-topics", "--since", "2026-11-02", "--until", "2026-11-01"],
+            "--until is not after --since",
+            2,
+        ),
+        (["dead-letters", "--since", "2026-11-02", "--until", "2026-11-02"], "--until is not after --since", 2),
         (["replay", "/nowhere.ndjson", "--allow-old"], "--allow-old needs --into", 2),
         (["policy", "show", "DE", "--on", "today"], "'today' is not a day such as 2026-11-01", 2),
         (["explain", "A1"], "SHIPMENT", 2),
@@ -206,6 +212,15 @@ def test_settings_come_from_the_environment_too(history: Path, tmp_path: Path, m
     monkeypatch.setenv("VTR_THRESHOLD", "0.4")
     assert b'"threshold":0.4' in vtr("replay", str(history), "--metrics", "-").stdout
     assert b'"threshold":0.3' in vtr("replay", str(history), "--threshold", "0.3", "--metrics", "-").stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("arguments", ["simulate --out -", "policy list", "--help"])
+def test_output_for_which_there_is_no_room_is_one_line(arguments: str) -> None:
+    command = f"{sys.executable} -m stream {arguments} > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == b"vtr: cannot write standard output: No space left on device\n"
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(history: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from msgspec.structs import replace
 
@@ -139,6 +140,41 @@ async def test_check_names_different_numbers(settings: Settings) -> None:
     with pytest.raises(TopicError, match=f"{settings.order_shipped_topic} has 3, .*{scanned} has 2, ") as raised:
         await check_topics(replace(settings, tracking_scanned_topic=scanned))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("setting", ["alerts_topic", "changelog_topic"])
+async def test_check_names_a_topic_that_forgets(settings: Settings, setting: str) -> None:
+    name = getattr(settings, setting)
+    async with connected_admin(settings) as admin:
+        await admin.create_topics([NewTopic(name, 3, 1, topic_configs={"cleanup.policy": "delete"})])
+    await create_topics(settings)
+    with pytest.raises(TopicError) as raised:
+        await check_topics(settings)
+    assert str(raised.value) == (
+        f"topic {name} at {settings.broker} has the cleanup.policy delete, and so forgets what workers need; "
+        "set it to compact"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({"alerts_topic": "vtr-metrics"}, "topic vtr-metrics cannot be both `metrics_topic` and `alerts_topic`"),
+        (
+            {"dead_letters_topic": "tracking-scanned"},
+            "topic tracking-scanned cannot be both an input topic and `dead_letters_topic`",
+        ),
+        (
+            {"order_shipped_topic": "vtr-shipments-changelog"},
+            "topic vtr-shipments-changelog cannot be both an input topic and the changelog",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", [create_topics, check_topics])
+async def test_a_topic_has_one_purpose(command: type, names: dict[str, str], said: str) -> None:
+    with pytest.raises(TopicError) as raised:
+        await command(replace(Settings(broker="kafka://127.0.0.1:1"), **names))
+    assert str(raised.value) == said
 
 
 async def test_check_goes_by_the_topics_not_by_the_setting(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """The ``vtr`` command. Each subcommand is a module of its own name; what fails is one line on stderr."""
 
+import errno
 import os
 import sys
 from typing import NoReturn
@@ -35,6 +36,7 @@ USAGE = 2
 INTERRUPTED = 130
 """What shells give a command that Ctrl-C ended: 128 + SIGINT."""
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _FAILURES = (
     CommandError,
@@ -105,9 +107,20 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader of a pipe has seen enough. What Python would flush at exit has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of a pipe has seen enough.
+        _end_output()
         sys.exit(FAILED)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        # Files that commands open are named by what opened them.
+        _end_output()
+        _fail(f"cannot write standard output: {error.strerror}", FAILED)
+
+
+def _end_output() -> None:
+    """What Python would flush at exit has nowhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> NoReturn:

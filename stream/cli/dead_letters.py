@@ -237,6 +237,8 @@ def _wanted(
     since: datetime | None,
     until: datetime | None,
 ) -> Wanted:
+    if since and until and since >= until:
+        raise click.UsageError("--until is not after --since")
     return Wanted(
         codes=frozenset(codes) if codes else None,
         topics=frozenset(topics) if topics else None,

@@ -114,6 +114,8 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
                 raise click.UsageError(f"{flag} needs --from-topics")
         if self.into_config is not None and self.into is None:
             raise click.UsageError("--into-config needs --into")
+        if self.since and self.until and self.since >= self.until:
+            raise click.UsageError("--until is not after --since")
         if (self.since or self.until) and not (self.from_topics or self.into):
             raise click.UsageError("--since and --until need --from-topics or --into")
         for flag, is_given in {"--speed": self.speed is not None, "--allow-old": self.allow_old}.items():
