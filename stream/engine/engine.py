@@ -34,13 +34,17 @@ _NEVER: Final = 0
 
 class Changes:
     """What a step changes: ``shipments`` to save (None: forget), the ``watermark`` (the hour since 1970 UTC that was
-    reached, where it is another), ``rejected`` events, ``alerts`` in order."""
+    reached, where it is another), ``rejected`` events, ``alerts`` in order.
+
+    ``late`` are the leaves of shipments whose event came when their grace was over: defects as they come, though what
+    they await may be on its way."""
 
     def __init__(self) -> None:
         self.shipments: dict[ShipmentId, Shipment | None] = {}
         self.watermark: int | None = None
         self.rejected: list[tuple[Event, Rejection]] = []
         self.alerts: list[Alert] = []
+        self.late: dict[Leaf, None] = {}
 
 
 class Engine:
@@ -59,6 +63,8 @@ class Engine:
         self._touched: dict[Leaf, None] = {}
         """Leaves whose sums have changed since statuses were last evaluated, in the order that makes two runs alike."""
         self._scopes = Scopes(policy, settings, self._span, self._windows.kinds, last_alerts)
+        self._late: dict[Leaf, None] = {}
+        """Leaves of shipments whose event came when their grace was over."""
 
     @classmethod
     def restore(
@@ -157,6 +163,8 @@ class Engine:
             self._note_numbers(self._numbers, {shipment_id: shipment for shipment, shipment_id in to_recount.items()})
         for shipment in to_recount:
             self._recount(shipment)
+        if self._late:
+            changes.late, self._late = self._late, {}
         return changes
 
     def _is_forgettable(self, shipment: Shipment) -> bool:
@@ -187,6 +195,9 @@ class Engine:
         if counted is not None:
             self._touched[counted.leaf] = None
             self._windows.add(counted)
+            grace = self._windows.kinds.graces[counted.kind]
+            if grace is not None and hour_of(shipped.event_time) + 1 + grace <= self._span.last_hour:
+                self._late[counted.leaf] = None
 
     def _counted(self, shipped: OrderShipped, kind: int) -> Counted | None:
         """As what a shipment of this kind is to be counted; None behind the windows."""
@@ -223,6 +234,15 @@ class Engine:
         seller_id, marketplace, category = leaf.scopes[0].names
         del self._leaves[seller_id, marketplace or "", category or ""]
         self._windows.drop_leaf(leaf)
+
+    def hold(self, leaves: Iterable[Leaf]) -> None:
+        """Let the statuses of these leaves' scopes stay what they are, whatever comes, until :meth:`release`."""
+        for leaf in leaves:
+            self._scopes.hold(leaf.scopes)
+
+    def release(self) -> None:
+        """Let all statuses follow what has come."""
+        self._scopes.release()
 
     # --- Numbers that are used again ---------------------------------------------------------------------------------
 

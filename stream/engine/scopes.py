@@ -47,6 +47,8 @@ class Scopes:
         # Dictionaries serve as sets below, because they keep the order that makes two runs alike.
         self._unevaluated: dict[ScopeState, None] = {}
         """Scopes that are to be evaluated although no leaf of theirs was touched."""
+        self._held: dict[ScopeState, None] = {}
+        """Scopes that are not evaluated until they are released."""
         self._unpublished: dict[ScopeState, None] = {}
         self._unpublished_leaves: dict[Leaf, None] = {}
         self._is_new_day = False
@@ -87,6 +89,15 @@ class Scopes:
                         state.levels = self._levels_of(marketplace)
                         self._unevaluated[state] = None
 
+    def hold(self, states: Iterable[ScopeState]) -> None:
+        """Leave the statuses of these scopes as they are until :meth:`release`."""
+        self._held.update(dict.fromkeys(states))
+
+    def release(self) -> None:
+        """Let the scopes that were held be evaluated."""
+        self._unevaluated.update(self._held)
+        self._held.clear()
+
     def _levels_of(self, marketplace: str | None) -> Levels:
         levels = self._levels.get(marketplace)
         if levels is None:
@@ -109,13 +120,15 @@ class Scopes:
         if as_of < self._settled_until:
             settled = self._settled(touched, evaluated, as_of)
             evaluated = {state: None for state in evaluated if state not in settled}
-        suspects = dict(evaluated)
+        held = self._held
+        suspects = {state: None for state in evaluated if state not in held}
         for leaf in touched:
             for state in leaf.scopes:
                 valid = state.live.valid
                 n, d = state.levels.fine
                 # Most scopes are ok and stay it.
-                if (valid * d < n * (valid + state.live.defects) or state.status != "ok") and state not in settled:
+                is_suspect = valid * d < n * (valid + state.live.defects) or state.status != "ok"
+                if is_suspect and state not in settled and state not in held:
                     suspects[state] = None
         alerts = self._alerts(suspects, as_of)
         self._unevaluated = settled
@@ -157,13 +170,13 @@ class Scopes:
         self, emptied: Iterable[Leaf], others: Iterable[ScopeState], drop_leaf: Callable[[Leaf], None]
     ) -> None:
         """Forget leaves on which nothing is counted, and the scopes that were those of nothing else."""
-        bare = dict.fromkeys(others)
+        bare = {state: None for state in others if state not in self._held}
         for leaf in emptied:
             del self._unpublished_leaves[leaf]
             drop_leaf(leaf)
             for state in leaf.scopes:
                 self._unpublished[state] = None
-                if state not in self._unevaluated:
+                if state not in self._unevaluated and state not in self._held:
                     bare[state] = None
         for state in bare:
             if not state.leaves:

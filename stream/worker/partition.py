@@ -10,6 +10,7 @@ from stream.state import StoredShipments
 from stream.state.rows import pack_watermark
 from stream.state.shipments import ChangedShipments
 from stream.worker.dead_letters import RejectionLimit, dead_letter
+from stream.worker.late import LateShipments
 from stream.worker.publisher import Outgoing
 from stream.worker.transport import Record, Records
 from stream.worker.watermark import Watermark
@@ -45,6 +46,7 @@ class Partition:
         shipments: StoredShipments,
         watermark: Watermark,
         limit: RejectionLimit,
+        late: LateShipments,
         metrics_interval: float,
         outcomes: Counter[tuple[str, str]],
     ) -> None:
@@ -52,6 +54,7 @@ class Partition:
         self._shipments = shipments
         self._watermark = watermark
         self._limit = limit
+        self._late = late
         self._metrics_interval = metrics_interval
         self._metrics_at = float("-inf")
         self._outcomes = outcomes
@@ -69,7 +72,7 @@ class Partition:
         for topic, records in batches:
             latest = None
             for start in range(0, len(records), SLICE):
-                events = self._apply(records[start : start + SLICE], latest_allowed, rejected, outgoing)
+                events = self._apply(records[start : start + SLICE], latest_allowed, monotonic, rejected, outgoing)
                 for event in events:
                     if latest is None or event.event_time > latest:
                         latest = event.event_time
@@ -89,7 +92,12 @@ class Partition:
         return outgoing
 
     def _apply(
-        self, records: Records, latest_allowed: datetime, rejected: list[tuple[Record, Rejection]], outgoing: Outgoing
+        self,
+        records: Records,
+        latest_allowed: datetime,
+        monotonic: float,
+        rejected: list[tuple[Record, Rejection]],
+        outgoing: Outgoing,
     ) -> list[Event]:
         """Apply some records of one topic, and note what of them is rejected. Returns the events that may be here."""
         events: list[Event] = []
@@ -107,6 +115,9 @@ class Partition:
         if events:
             changes = self.engine.apply(events)
             self._take(changes.shipments, outgoing)
+            if changes.late:
+                self.engine.hold(changes.late)
+                self._late.came(monotonic)
             late = {id(event): rejection for event, rejection in changes.rejected}
             if late:
                 refused |= {
@@ -131,6 +142,8 @@ class Partition:
         if watermark is None:
             outgoing.gone = self.engine.emptied()
             return
+        if self._late.are_complete(monotonic, is_at_end):
+            self.engine.release()
         changes = self.engine.advance(watermark)
         if changes.watermark is not None:
             outgoing.watermark = pack_watermark(changes.watermark)

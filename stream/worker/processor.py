@@ -20,6 +20,7 @@ from stream.state.rows import CorruptShipmentError
 from stream.worker import windows
 from stream.worker.dead_letters import RejectionLimit
 from stream.worker.fingerprint import fingerprint
+from stream.worker.late import LateShipments
 from stream.worker.partition import Partition
 from stream.worker.publisher import Outgoing, Publisher
 from stream.worker.tables import AlertsTable, ShipmentsTable
@@ -281,8 +282,9 @@ class Processor:
             except CorruptShipmentError as error:
                 raise self.shipments.corrupt(number, error) from error
             watermark = Watermark(self._settings.input_topics, self._settings.idle_after, monotonic())
+            late = LateShipments(self._settings.input_topics, self._settings.idle_after)
             partition = Partition(
-                engine, shipments, watermark, self._limit, self._settings.metrics_interval, self.outcomes
+                engine, shipments, watermark, self._limit, late, self._settings.metrics_interval, self.outcomes
             )
             self._partitions[number] = partition
             self._note_restored()

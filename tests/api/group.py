@@ -23,6 +23,7 @@ from stream.simulator import SimulationConfig, simulate_history
 from stream.state import MemoryStore, Store, StoredShipments
 from stream.worker.app import VtrApp, create_app
 from stream.worker.dead_letters import RejectionLimit
+from stream.worker.late import LateShipments
 from stream.worker.partition import Partition
 from stream.worker.watermark import Watermark
 from tests.test_engine_properties import DAY, all_decoded
@@ -103,6 +104,7 @@ class Worker:
             shipments,
             Watermark(self.settings.input_topics, 1.0, 0.0),
             RejectionLimit(self.settings.reject_ratio, self.settings.reject_run),
+            LateShipments(self.settings.input_topics, 1.0),
             1.0,
             Counter(),
         )

@@ -23,6 +23,7 @@ from stream.span import keep_until
 from stream.state import MemoryStore, StoredShipments
 from stream.state.rows import WATERMARK_KEY, kept_until, pack, shipment_key, split_key, unpack
 from stream.worker.dead_letters import DeadLetter, RejectionLimit
+from stream.worker.late import LateShipments
 from stream.worker.partition import Partition
 from stream.worker.publisher import Outgoing
 from stream.worker.transport import Record
@@ -78,6 +79,7 @@ class Harness:
             shipments,
             Watermark(TOPICS, idle_after=5.0, monotonic=0.0),
             RejectionLimit(Decimal(1), 10_000),
+            LateShipments(TOPICS, quiet=0.0),
             1.0,
             self._outcomes,
         )

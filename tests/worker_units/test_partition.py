@@ -18,6 +18,7 @@ from stream.settings import Settings
 from stream.state import MemoryStore, StoredShipments
 from stream.state.rows import shipment_key
 from stream.worker.dead_letters import RejectionLimit, TooManyRejectionsError
+from stream.worker.late import LONGEST, LateShipments
 from stream.worker.partition import HISTORY, RECORDS_PER_METRIC, Partition
 from stream.worker.publisher import Outgoing
 from stream.worker.watermark import Watermark
@@ -67,7 +68,8 @@ class Worker:
         watermark = Watermark([SHIPPED, UPLOADED], IDLE, START)
         limit = limit or RejectionLimit(Decimal(1), 1000)
         self.outcomes: Counter[tuple[str, str]] = Counter()
-        self.partition = Partition(self.engine, shipments, watermark, limit, INTERVAL, self.outcomes)
+        late = LateShipments([SHIPPED, UPLOADED], IDLE)
+        self.partition = Partition(self.engine, shipments, watermark, limit, late, INTERVAL, self.outcomes)
 
     def process(self, *values: bytes | None, topic: str = SHIPPED, key: bytes | None = b"A1") -> Outgoing:
         batches = [(topic, records(*values, key=key))]
@@ -316,3 +318,77 @@ def test_most_of_a_history_goes_into_events_and_not_into_metrics(
     said = metrics(outgoing) | metrics(worker.all_at_end().idle())
     assert said == {metric.scope: metric.live.pending for metric in worker.engine.metrics()}
     assert len(said) == len(orders) + 2
+
+
+# --- Shipments that come late ----------------------------------------------------------------------------------------
+
+OLD = NOW - 3 * DAY
+
+
+@pytest.fixture
+def caught_up(worker: Worker) -> Worker:
+    """Time has followed the clock, and now a backlog is there."""
+    worker.process(order(0, NOW - HOUR))
+    worker.process(upload(0, NOW - HOUR), topic=UPLOADED)
+    worker.all_at_end().idle()
+    worker.pass_time(timedelta(seconds=INTERVAL))
+    worker.at_end = set()
+    return worker
+
+
+def statuses(outgoing: Outgoing) -> list[str]:
+    return [alert.type for alert in outgoing.alerts]
+
+
+def test_a_history_raises_no_alert_before_its_tracking_is_read(caught_up: Worker) -> None:
+    worker = caught_up
+    said = [worker.process(order(1, OLD), order(2, OLD)), worker.idle()]
+    worker.at_end = {SHIPPED}
+    worker.pass_time(2 * HOUR / 3)
+    said += [worker.idle(), worker.process(upload(1, OLD), upload(2, OLD), topic=UPLOADED)]
+    said += [worker.all_at_end().idle(), worker.all_at_end().idle()]
+    assert [alert for outgoing in said for alert in outgoing.alerts] == []
+    assert [metric.live.vtr for outgoing in said for metric in outgoing.metrics if metric.scope == SELLER] == [
+        0.3333,
+        1.0,
+    ]
+
+
+def test_late_shipments_without_tracking_are_told_once_all_is_read(caught_up: Worker) -> None:
+    worker = caught_up
+    assert statuses(worker.process(order(1, OLD))) == []
+    worker.at_end = {SHIPPED, UPLOADED}
+    assert statuses(worker.idle()) == [], "who sends it may not be done"
+    worker.pass_time(timedelta(seconds=IDLE / 2))
+    assert statuses(worker.process(order(2, OLD))) == []
+    worker.pass_time(timedelta(seconds=IDLE / 2))
+    assert statuses(worker.idle()) == []
+    assert statuses(worker.all_at_end().idle()) == ["vtr-breached"] * 3
+    worker.at_end = set()
+    assert statuses(worker.process(order(3, OLD))) == []
+
+
+def test_late_shipments_that_never_end_are_told_too(caught_up: Worker) -> None:
+    worker = caught_up
+    worker.process(order(1, OLD))
+    worker.pass_time(timedelta(seconds=LONGEST - 1))
+    assert statuses(worker.process(order(2, OLD))) == []
+    worker.pass_time(timedelta(seconds=1))
+    assert statuses(worker.process(order(3, OLD))) == ["vtr-breached"] * 3
+
+
+def test_late_shipments_hold_back_no_other_seller(caught_up: Worker) -> None:
+    worker = caught_up
+    worker.process(order(1, NOW - DAY, seller_id="B2"), key=b"B2")
+    worker.at_end = {UPLOADED}
+    worker.pass_time(HOUR / 2)
+    worker.process(order(1, OLD))
+    outgoing = worker.process(order(2, worker.now))
+    assert worker.engine.as_of == NOW.replace(hour=13, minute=0) + timedelta(seconds=IDLE + INTERVAL)
+    assert {alert.seller_id for alert in outgoing.alerts} == {"B2"}
+
+
+def test_an_order_that_comes_within_its_grace_is_not_late(caught_up: Worker) -> None:
+    """What it has shipped longer ago, as those are that are confirmed late, is told at once."""
+    worker = caught_up
+    assert statuses(worker.process(order(1, NOW - HOUR, shipped_at=OLD.isoformat()))) == ["vtr-breached"] * 3
