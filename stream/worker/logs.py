@@ -23,6 +23,7 @@ _SILENT = (
     "faust",
     "mode",
     "stream.worker.app",
+    "stream.worker.session",
     "stream.worker.transport",
     "stream.worker.tables",
     "stream.worker.web",

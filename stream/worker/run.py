@@ -5,6 +5,8 @@ import gc
 import logging
 import os
 import socket
+from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Timer
 
 from faust import Worker
@@ -41,6 +43,7 @@ def run_worker(settings: Settings) -> int:
     :class:`~stream.settings.SettingsError` when it cannot start.
     """
     _check_port(settings)
+    _check_folder(settings)
     partitions = asyncio.run(check_topics(settings))
     set_up_logging(settings.log_level, settings.log_format)
     app = create_app(settings, partitions)
@@ -62,6 +65,7 @@ def run_worker(settings: Settings) -> int:
     except SystemExit as stop:
         crash = worker.crash_reason or app.crash_reason
         if crash is None:
+            logger.info("stopped")
             return int(stop.code or 0)
     except Exception as error:  # noqa: BLE001 - whatever ended the worker is reported below
         crash = error
@@ -100,3 +104,16 @@ def _check_port(settings: Settings) -> None:
             raise SettingsError(
                 f"the web server cannot listen on {address}: {error.strerror}; give another --web-port, or 0 for none"
             ) from None
+
+
+def _check_folder(settings: Settings) -> None:
+    """Before the worker joins its group, which gives it partitions that nobody else would work on meanwhile."""
+    if settings.store != "rocksdb":
+        return
+    folder = Path(settings.data_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingsError(f"cannot use --data-dir {folder}: {error.strerror}") from None

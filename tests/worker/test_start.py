@@ -65,3 +65,10 @@ async def test_a_database_that_another_process_holds(deploy: Deploy) -> None:
         store.close()
     assert f"stopped: cannot open the store in {folder}" in line
     assert "lock" in line.lower()
+
+
+async def test_a_folder_that_cannot_be_used(deploy: Deploy, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    deployment = await deploy(store="rocksdb", data_dir=str(tmp_path / "file" / "data"))
+    line = fails_with_one_line(deployment)
+    assert line == f"vtr: cannot use --data-dir {tmp_path / 'file' / 'data'}: Not a directory"
