@@ -16,11 +16,12 @@ from stream.state import MemoryStore, Store
 from stream.state.rocks import RocksStore
 from stream.worker.api.routes import Api
 from stream.worker.collector import WorkerCollector
+from stream.worker.consumer import BatchConsumer
 from stream.worker.header_names import accept_any_header_name
 from stream.worker.health import Health
 from stream.worker.processor import Processor
 from stream.worker.tables import AlertsTable, PassThrough, ShipmentsTable
-from stream.worker.transport import BatchConsumer, BatchTransport
+from stream.worker.transport import BatchTransport
 from stream.worker.web import WorkerWeb
 
 COMMIT_INTERVAL = 1.0

@@ -22,9 +22,9 @@ from stream.records import AlertType, Scope, Status
 from stream.settings import Settings
 from stream.shipment import EPOCH, HOUR
 from stream.worker import facts
+from stream.worker.consumer import BatchConsumer
 from stream.worker.health import troubles
 from stream.worker.silences import Silences
-from stream.worker.transport import BatchConsumer
 
 if TYPE_CHECKING:
     from stream.worker.app import VtrApp

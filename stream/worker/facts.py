@@ -5,7 +5,7 @@ from time import time
 from aiokafka import AIOKafkaConsumer
 from faust.types import TP
 
-from stream.worker.transport import BatchConsumer
+from stream.worker.consumer import BatchConsumer
 
 
 def _client(consumer: BatchConsumer) -> AIOKafkaConsumer | None:

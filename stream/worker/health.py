@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from stream.kafka.clients import why_shut_out
 from stream.worker import facts
-from stream.worker.transport import BatchConsumer
+from stream.worker.consumer import BatchConsumer
 
 if TYPE_CHECKING:
     from stream.worker.app import VtrApp

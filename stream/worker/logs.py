@@ -23,6 +23,8 @@ _SILENT = (
     "faust",
     "mode",
     "stream.worker.app",
+    "stream.worker.consumer",
+    "stream.worker.consumer_thread",
     "stream.worker.session",
     "stream.worker.transport",
     "stream.worker.tables",

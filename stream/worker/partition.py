@@ -9,10 +9,10 @@ from stream.events import MAX_FUTURE, Event, Rejection, check_arrival, decode
 from stream.state import StoredShipments
 from stream.state.rows import pack_watermark
 from stream.state.shipments import ChangedShipments
+from stream.worker.consumer import Record, Records
 from stream.worker.dead_letters import RejectionLimit, dead_letter
 from stream.worker.late import LateShipments
 from stream.worker.publisher import Outgoing
-from stream.worker.transport import Record, Records
 from stream.worker.watermark import Watermark
 
 Batch = tuple[str, Records]

@@ -18,13 +18,13 @@ from stream.settings import Settings
 from stream.state import Store, StoredShipments
 from stream.state.rows import CorruptShipmentError
 from stream.worker import windows
+from stream.worker.consumer import BatchConsumer, Records
 from stream.worker.dead_letters import RejectionLimit
 from stream.worker.fingerprint import fingerprint
 from stream.worker.late import LateShipments
 from stream.worker.partition import Partition
 from stream.worker.publisher import Outgoing, Publisher
 from stream.worker.tables import AlertsTable, ShipmentsTable
-from stream.worker.transport import BatchConsumer, Records
 from stream.worker.watermark import Watermark
 
 IDLE_STEP = 0.25

@@ -22,11 +22,11 @@ from stream.shipment import Shipment
 from stream.span import keep_until
 from stream.state import MemoryStore, StoredShipments
 from stream.state.rows import WATERMARK_KEY, kept_until, pack, shipment_key, split_key, unpack
+from stream.worker.consumer import Record
 from stream.worker.dead_letters import DeadLetter, RejectionLimit
 from stream.worker.late import LateShipments
 from stream.worker.partition import Partition
 from stream.worker.publisher import Outgoing
-from stream.worker.transport import Record
 from stream.worker.watermark import Watermark
 from tests.fuzz.inputs import TOPICS, Input
 

@@ -15,10 +15,10 @@ from stream.events import Event, Rejection, RejectionCode, decode
 from stream.settings import Settings
 from stream.shipment import Shipment
 from stream.state.rows import pack
+from stream.worker.consumer import Record
 from stream.worker.dead_letters import DeadLetter, dead_letter
 from stream.worker.partition import Batch, Partition
 from stream.worker.publisher import Outgoing
-from stream.worker.transport import Record
 from tests.fuzz.harness import START, BrokenError, Harness
 from tests.fuzz.inputs import any_input
 from tests.fuzz.run import run, text

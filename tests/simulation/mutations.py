@@ -14,13 +14,13 @@ from stream.records import Alert
 from stream.state import Rows, Store
 from stream.state.rows import WATERMARK_KEY
 from stream.worker import windows
+from stream.worker.consumer import BatchConsumer
 from stream.worker.offsets import OffsetLedger
 from stream.worker.partition import Partition
 from stream.worker.processor import Batch, Processor
 from stream.worker.publisher import Outgoing, Publisher, _Record
 from stream.worker.session import Session
 from stream.worker.tables import AlertsTable, ShipmentsTable
-from stream.worker.transport import BatchConsumer
 
 
 class Mutation(NamedTuple):

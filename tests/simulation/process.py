@@ -14,9 +14,9 @@ import aiokafka.producer.producer
 
 import stream.kafka.clients
 import stream.worker.app
+import stream.worker.consumer_thread
 import stream.worker.health
 import stream.worker.processor
-import stream.worker.transport
 import stream.worker.windows
 from stream.engine import KeptWindows
 from stream.kafka.cluster import ClientOptions, Cluster
@@ -171,9 +171,9 @@ def simulated(world: World, network: Network) -> Iterator[None]:
         patch.object(stream.worker.app, "open_store", open_store),
         patch.object(stream.worker.windows, "_kept", kept),
         # What only looks again whether anything is new costs turns and finds nothing here.
-        patch.object(stream.worker.transport, "LOOK_AGAIN", 0.5),
+        patch.object(stream.worker.consumer_thread, "LOOK_AGAIN", 0.5),
         patch.object(stream.worker.health, "LOOK_EVERY", 5.0),
-        patch.object(stream.worker.transport.BatchConsumerThread, "Worker", _Thread),
+        patch.object(stream.worker.consumer_thread.BatchConsumerThread, "Worker", _Thread),
         patch.object(stream.worker.processor, "RulesPolicy", SimplePolicy),
         patch.object(time, "time", wall),
     ]

@@ -9,7 +9,7 @@ from faust.transport.conductor import Conductor
 from faust.transport.drivers import aiokafka as driver
 
 from stream.worker.app import VtrApp, create_app
-from stream.worker.transport import BatchConsumer
+from stream.worker.consumer import BatchConsumer
 from tests.worker_units.fakes import SETTINGS, Client, Line, Thread, nothing, on_thread
 
 

@@ -16,10 +16,10 @@ from faust.types import TP, Message
 from stream.records import Alert
 from stream.settings import Settings
 from stream.worker.app import VtrApp
+from stream.worker.consumer import BatchConsumer, Records
 from stream.worker.dead_letters import DeadLetter
 from stream.worker.partition import Batch
 from stream.worker.publisher import Outgoing
-from stream.worker.transport import BatchConsumer, Records
 
 SETTINGS = Settings(web_port=0)
 TOPIC, CHANGELOG, ALERTS = SETTINGS.order_shipped_topic, SETTINGS.changelog_topic, SETTINGS.alerts_topic

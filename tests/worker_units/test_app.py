@@ -9,7 +9,8 @@ from faust.transport.drivers import aiokafka as driver
 from stream.settings import Settings
 from stream.state import MemoryStore
 from stream.worker.app import VtrApp, create_app, open_store
-from stream.worker.transport import BatchConsumer, BatchTransport
+from stream.worker.consumer import BatchConsumer
+from stream.worker.transport import BatchTransport
 from tests.worker_units.fakes import ALERTS, CHANGELOG, SETTINGS
 
 

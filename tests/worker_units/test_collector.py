@@ -21,7 +21,7 @@ from stream.settings import Settings
 from stream.state import HeldShipments
 from stream.worker.app import VtrApp
 from stream.worker.collector import WorkerCollector
-from stream.worker.transport import BatchConsumer
+from stream.worker.consumer import BatchConsumer
 from tests.monitoring.exposition import Said, exposed, parsed
 from tests.monitoring.programs import program
 from tests.simple_policy import SimplePolicy

@@ -6,7 +6,7 @@ import pytest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from stream.worker.transport import BatchConsumer
+from stream.worker.consumer import BatchConsumer
 from tests.worker_units.fakes import CHANGELOG, TOPIC, A, B, Thread, done, read, records
 
 

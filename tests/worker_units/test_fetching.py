@@ -11,7 +11,8 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.types import TP, ConsumerMessage
 
 from stream.worker.app import VtrApp
-from stream.worker.transport import FETCH_WAIT_MS, BatchConsumer, BatchConsumerThread
+from stream.worker.consumer import BatchConsumer
+from stream.worker.consumer_thread import FETCH_WAIT_MS, BatchConsumerThread
 from tests.worker_units.fakes import TOPIC, A, B, Fetch, Thread, read, records, serve
 
 # --- Fetching --------------------------------------------------------------------------------------------------------

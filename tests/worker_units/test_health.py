@@ -13,8 +13,8 @@ from stream.kafka.clients import BrokerError
 from stream.kafka.cluster import Cluster
 from stream.worker import health
 from stream.worker.app import VtrApp, create_app
+from stream.worker.consumer import BatchConsumer
 from stream.worker.health import DEAD_AFTER, STUCK_AFTER, Facts, State, is_alive, troubles
-from stream.worker.transport import BatchConsumer
 from stream.worker.web import readiness
 from tests.worker_units.fakes import (
     CHANGELOG,

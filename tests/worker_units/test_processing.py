@@ -17,8 +17,8 @@ from faust.streams import Stream
 
 from stream.worker import processor
 from stream.worker.app import VtrApp
+from stream.worker.consumer import BatchConsumer
 from stream.worker.processor import WAITING_BATCHES
-from stream.worker.transport import BatchConsumer
 from tests.test_records import ALERT
 from tests.worker_units.fakes import TWO, A, B, Line, Thread, read, records, settled
 

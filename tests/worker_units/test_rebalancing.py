@@ -15,10 +15,12 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from stream.kafka.clients import BrokerError
-from stream.worker import transport
+from stream.worker import consumer as consumer_module
+from stream.worker import consumer_thread
 from stream.worker.app import VtrApp
 from stream.worker.changelog import ChangelogRows
-from stream.worker.transport import BatchConsumer, BatchConsumerThread, Records
+from stream.worker.consumer import BatchConsumer, Records
+from stream.worker.consumer_thread import BatchConsumerThread
 from tests.worker_units.fakes import CHANGELOG, TOPIC, TWO, A, B, Line, Thread, nothing, read, records, serve, settled
 from tests.worker_units.test_changelog import fetched, sent
 
@@ -247,8 +249,8 @@ async def test_a_worker_stops_where_nobody_gives_the_committed_offsets(
     line: Line, client: Client, thread: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thread.seek_to_committed = never  # type: ignore[method-assign]
-    assert line.app.conf.broker_request_timeout > transport.COMMITTED_WITHIN, "else recovery has ended before"
-    monkeypatch.setattr(transport, "COMMITTED_WITHIN", 0.05)
+    assert line.app.conf.broker_request_timeout > consumer_module.COMMITTED_WITHIN, "else recovery has ended before"
+    monkeypatch.setattr(consumer_module, "COMMITTED_WITHIN", 0.05)
     with pytest.raises(BrokerError, match=r"^no broker gave the group's committed offsets within 0\.05 s$"):
         await asyncio.wait_for(line.consumer.perform_seek(), 5)
     client._subscription.begin_reassignment()
@@ -347,7 +349,7 @@ class Coordinator:
 async def test_the_group_tells_whether_a_worker_is_still_its_member(
     consumer: BatchConsumer, monkeypatch: pytest.MonkeyPatch, coordinator: Coordinator, expected: bool
 ) -> None:
-    monkeypatch.setattr(transport, "ASK_AGAIN", 0.0)
+    monkeypatch.setattr(consumer_thread, "ASK_AGAIN", 0.0)
     thread = BatchConsumerThread(consumer, loop=consumer.loop, beacon=consumer.beacon)
     thread.thread_loop.close()  # it is never started
     monkeypatch.setattr(thread, "_consumer", SimpleNamespace(_coordinator=coordinator))

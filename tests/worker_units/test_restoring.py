@@ -14,11 +14,11 @@ from faust.types import TP, ConsumerMessage, EventT
 from stream.records import encode, encode_key
 from stream.shipment import Shipment
 from stream.state.rows import WATERMARK_KEY, pack, shipment_key
-from stream.worker import transport
+from stream.worker import consumer as consumer_module
 from stream.worker.app import VtrApp
 from stream.worker.changelog import ChangelogRows
+from stream.worker.consumer import BatchConsumer
 from stream.worker.tables import NOTHING, CorruptChangelogError, ShipmentsTable
-from stream.worker.transport import BatchConsumer
 from tests.test_records import ALERT
 from tests.test_shipment import SHIPPED, merged
 from tests.worker_units.fakes import ALERTS, CHANGELOG, Line, settled
@@ -132,7 +132,7 @@ async def test_trap_the_clients_own_end_of_a_changelog_may_be_too_early(
     async def by_a_fetch(_: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, 100)
 
-    monkeypatch.setattr(transport, "end_offsets", by_a_fetch)
+    monkeypatch.setattr(consumer_module, "end_offsets", by_a_fetch)
     assert await consumer.highwaters(FIRST, SECOND) == {FIRST: 100, SECOND: 100}
 
 

@@ -11,10 +11,11 @@ from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 from faust.transport.drivers import aiokafka as driver
 
-from stream.worker import session, transport
+from stream.worker import consumer_thread, session
 from stream.worker.app import VtrApp
+from stream.worker.consumer import BatchConsumer
+from stream.worker.consumer_thread import BatchConsumerThread
 from stream.worker.session import Session
-from stream.worker.transport import BatchConsumer, BatchConsumerThread
 
 HEARTBEAT = HeartbeatRequest("group", 1, "me")
 SYNC = SyncGroupRequest("group", 1, "me", "", [])
@@ -34,7 +35,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (session, transport):
+    for module in (session, consumer_thread):
         monkeypatch.setattr(module, "monotonic", clock)
     return clock
 
