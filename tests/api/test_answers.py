@@ -171,3 +171,10 @@ def test_health_is_of_all_workers(group: Group) -> None:
     assert [worker.url for worker in first.workers] == sorted(worker.settings.own_web_url for worker in group.workers)
     assert all(worker.why_not == ["the worker is starting"] for worker in first.workers)  # there is no consumer here
     assert not first.ready
+
+
+def test_health_is_of_workers_without_partitions_too() -> None:
+    with Group(2, 2, 0) as group:
+        urls = sorted(worker.settings.own_web_url for worker in group.workers)
+        for worker in group.workers:
+            assert [each["url"] for each in ok(worker.get("/api/v1/health")).json["workers"]] == urls

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from aiokafka.partitioner import DefaultPartitioner
 from faust.assignor.partition_assignor import PartitionAssignor
+from faust.types.assignor import HostToPartitionMap
 
 from stream.engine import Engine
 from stream.engine.scope import ScopeState, Totals
@@ -93,8 +94,15 @@ class Here:
         A partition is missing whose worker has no web server, or gives the same address as another.
         """
         topic = self._settings.changelog_topic
-        distribution = cast("PartitionAssignor", self._app.assignor).changelog_distribution
-        return {number: url for url, topics in distribution.items() for number in topics.get(topic, ())}
+        return {number: url for url, topics in self._distribution.items() for number in topics.get(topic, ())}
+
+    def workers(self) -> set[str]:
+        """The addresses of all workers, as that assignment told them: also of those without partitions."""
+        return {*self._distribution}
+
+    @property
+    def _distribution(self) -> HostToPartitionMap:
+        return cast("PartitionAssignor", self._app.assignor).changelog_distribution
 
     # --- Answers -----------------------------------------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ class Api:
         own = self._here.health()
         workers = [own]
         if not _is_forwarded(request):
-            others = sorted({*self._here.owners().values()} - {self._here.url})
+            others = sorted(self._here.workers() - {self._here.url})
             workers += await asyncio.gather(*(self._health_of(url) for url in others))
             workers.sort(key=lambda worker: worker.url)
         missing = sorted({*self._here.numbers}.difference(*(worker.partitions for worker in workers)))
