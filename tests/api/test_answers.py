@@ -1,6 +1,7 @@
 """What the API answers: from the worker that has it, from another one, and from all of them together."""
 
 from collections.abc import Iterator
+from unittest.mock import patch
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -12,6 +13,7 @@ from stream.report import DefectReport, Selection, csv_of
 from stream.report.history import SellerHistory
 from stream.settings import Settings
 from stream.worker.api.answers import DeploymentHealth, ScopePage, SellerMetrics
+from stream.worker.health import Facts
 from tests.api.group import NOW, PARTITIONS, Group, Page, Worker, partition_of, simulated
 from tests.test_engine_properties import all_decoded, shipped, tracked
 
@@ -178,3 +180,15 @@ def test_health_is_of_workers_without_partitions_too() -> None:
         urls = sorted(worker.settings.own_web_url for worker in group.workers)
         for worker in group.workers:
             assert [each["url"] for each in ok(worker.get("/api/v1/health")).json["workers"]] == urls
+
+
+@pytest.mark.parametrize(
+    ("lags", "told"), [({}, None), ({"shipped/0": 3}, None), ({f"{name}/0": 3 for name in "abc"}, 9)]
+)
+def test_a_lag_that_is_not_known_is_not_0(lags: dict[str, int], told: int | None) -> None:
+    """While a partition is restored, its input has not been asked for."""
+    with Group(4) as group:
+        (worker,) = group.workers
+        known = Facts(state="restoring", assigned_partitions=[0], lag_records=lags)
+        with patch.object(worker.app.health, "facts", lambda: known):
+            assert ok(worker.get("/api/v1/health")).json["workers"][0]["lag_records"] == told

@@ -149,12 +149,13 @@ class Here:
         """Whether the worker does its work."""
         known = self._app.health.facts()
         why_not = [trouble.text for trouble in troubles(known)]
+        inputs = len(known.assigned_partitions) * len(self._settings.input_topics)
         return WorkerHealth(
             url=self.url,
             ready=not why_not,
             why_not=why_not,
             partitions=known.assigned_partitions,
-            lag_records=sum(known.lag_records.values()),
+            lag_records=sum(known.lag_records.values()) if len(known.lag_records) == inputs else None,
         )
 
     # --- Their parts -------------------------------------------------------------------------------------------------
