@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from unittest.mock import patch
@@ -13,6 +14,8 @@ from stream.settings import Settings
 from stream.state import MemoryStore, Store
 from stream.state.rocks import RocksStore
 from stream.worker.api import here
+from stream.worker.api.peers import Answer
+from stream.worker.api.routes import PARTITIONS as TOLD_PARTITIONS
 from tests.api.group import NOW, PARTITIONS, Group, Page, partition_of
 from tests.api.test_access import is_problem
 from tests.test_engine_properties import HOUR, all_decoded, shipped, tracked
@@ -70,6 +73,50 @@ def test_a_worker_that_is_gone(group: Group) -> None:
     assert {2, 3} <= {*found["missing_partitions"]}
     (dead,) = [worker for worker in found["workers"] if worker["url"] == gone]
     assert dead["why_not"] == [f"the worker at {gone} does not answer: ClientConnectorError"]
+
+
+class NoWorker(BaseHTTPRequestHandler):
+    """What else may listen where a worker says that it is: it knows every page."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<p>hello")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        """Nothing."""
+
+
+def test_what_answers_and_is_no_worker(group: Group) -> None:
+    first, _ = group.workers
+    with ThreadingHTTPServer(("127.0.0.1", 0), NoWorker) as server:
+        Thread(target=server.serve_forever).start()
+        other = f"http://127.0.0.1:{server.server_port}"
+        group.assign({first.settings.own_web_url: [0, 1], other: [2, 3]})
+        why = f"what answers at {other} is no worker; check its web_url"
+        try:
+            for path in (seller(2), seller(3, "/report?format=csv"), "/api/v1/scopes"):
+                is_unavailable(first.get(path), why)
+            page = first.get("/api/v1/health")
+            assert page.status == 200
+            assert [each["why_not"] for each in page.json["workers"] if each["url"] == other] == [[why]]
+        finally:
+            server.shutdown()
+
+
+def test_a_worker_of_another_version(group: Group) -> None:
+    first, second = group.workers
+
+    async def answer(url: str, path_and_query: str) -> Answer:  # noqa: ARG001 - as it is called
+        return Answer(200, {TOLD_PARTITIONS: "2,3"}, b'{"scopes": [{}], "workers": [{}]}')
+
+    with patch.object(first.app.api._peers, "ask", answer):
+        is_unavailable(first.get("/api/v1/scopes"), "another version")
+        page = first.get("/api/v1/health")
+    assert page.status == 200
+    (other,) = (each for each in page.json["workers"] if each["url"] == second.settings.own_web_url)
+    assert "another version" in other["why_not"][0]
 
 
 def test_a_worker_with_another_token(group: Group) -> None:

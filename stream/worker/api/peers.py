@@ -7,10 +7,14 @@ import aiohttp
 from msgspec import Struct
 from yarl import URL
 
+from stream.worker.api import problems
 from stream.worker.api.problems import unavailable
 
 FORWARDED = "VTR-Forwarded"
 """The header of a request that must be answered by the worker it was sent to, so that none goes round in circles."""
+
+CONTENT_TYPES = ("application/json", "text/csv", problems.CONTENT_TYPE)
+"""All that a worker's API answers with."""
 
 CONNECT_TIMEOUT = 3.0
 """Seconds in which a worker must take a connection."""
@@ -47,6 +51,8 @@ class Peers:
                 answer = Answer(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise unavailable(f"the worker at {url} does not answer: {type(error).__name__}") from error
+        if answer.headers.get("Content-Type", "").partition(";")[0] not in CONTENT_TYPES:
+            raise unavailable(f"what answers at {url} is no worker; check its web_url")
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise unavailable(f"the worker at {url} does not let this one ask; give all workers the same api_token")
         return answer

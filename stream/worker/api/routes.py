@@ -97,13 +97,13 @@ class Api:
             answers = await asyncio.gather(*(self._peers.ask(url, _path_and_query(request)) for url in others))
             pages = [page]
             for answer in answers:
-                _require_ok(answer)
+                part = _said(answer, ScopePage)
                 told = {int(number) for number in answer.headers.get(PARTITIONS, "").split(",") if number}
                 # Nothing must be missing, and nothing be there twice.
                 if not told <= missing:
                     raise unavailable(f"partition {min(told - missing)} is moving from one worker to another")
                 missing -= told
-                pages.append(msgspec.json.decode(answer.body, type=ScopePage))
+                pages.append(part)
             if missing:
                 raise unavailable(f"partition {min(missing)} is being restored or goes to another worker")
             page = merged(pages, wanted.limit)
@@ -165,11 +165,9 @@ class Api:
 
     async def _health_of(self, url: str) -> WorkerHealth:
         try:
-            answer = await self._peers.ask(url, f"{PREFIX}/health")
-            _require_ok(answer)
+            (worker,) = _said(await self._peers.ask(url, f"{PREFIX}/health"), DeploymentHealth).workers
         except ProblemError as error:
             return WorkerHealth(url=url, ready=False, why_not=[str(error)], partitions=[], lag_records=None)
-        (worker,) = msgspec.json.decode(answer.body, type=DeploymentHealth).workers
         return worker
 
     async def _close(self, _: web.Application) -> None:
@@ -216,14 +214,14 @@ def _is_forwarded(request: web.Request) -> bool:
     return FORWARDED in request.headers
 
 
-def _require_ok(answer: Answer) -> None:
-    """Raises the problem that another worker has."""
-    if answer.status == HTTPStatus.OK:
-        return
+def _said(answer: Answer, kind: type[T]) -> T:
+    """What another worker says. Raises the problem that it has."""
     try:
+        if answer.status == HTTPStatus.OK:
+            return msgspec.json.decode(answer.body, type=kind)
         detail = msgspec.json.decode(answer.body, type=Problem).detail
     except msgspec.MsgspecError:
-        detail = f"another worker answers with {answer.status}"
+        detail = f"another worker answers with {answer.status} and what cannot be read; is it of another version?"
     raise unavailable(detail)
 
 
