@@ -26,7 +26,11 @@ def lags(consumer: BatchConsumer) -> dict[TP, int]:
     found = {}
     for tp, state in consumer.states():
         if state.highwater is not None and consumer.app.topics.acks_enabled_for(tp.topic):
-            done = consumer.done_until(tp) if consumer.is_processing(tp) else None
+            done = None
+            if consumer.is_processing(tp):
+                done = consumer.done_until(tp)
+                if done is None:  # since the assignment, which began at what was committed
+                    done = consumer._committed_offset.get(tp)
             found[tp] = max(0, state.highwater - (state.position if done is None else done))
     return found
 

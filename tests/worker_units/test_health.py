@@ -138,6 +138,16 @@ async def test_lag_is_what_is_not_processed(
     assert app.health.facts().assigned_partitions == [0, 1]
 
 
+async def test_the_lag_of_a_worker_that_has_done_nothing_yet_is_from_the_last_commit_on(
+    app: VtrApp, consumer: BatchConsumer, thread: Thread, client: Client
+) -> None:
+    thread.assigned = {A}
+    client.has(A, 30, 35)
+    consumer._committed_offset[A] = 10
+    await read(consumer, {A: records(A, 10, 19)}, {A: records(A, 20, 29)})
+    assert app.health.facts().lag_records == {f"{TOPIC}/0": 25}
+
+
 async def test_answers_of_brokers(
     app: VtrApp, thread: Thread, client: Client, later: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
