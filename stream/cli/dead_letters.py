@@ -31,6 +31,7 @@ from stream.dead_letters import (
     summarise,
 )
 from stream.dead_letters import resend as send_again
+from stream.dead_letters.read import newest
 from stream.events import RejectionCode
 from stream.kafka.cluster import CLUSTER_SETTINGS
 from stream.settings import Settings
@@ -227,7 +228,7 @@ def _read(file: str, wanted: Wanted, limit: int | None) -> list[Letter]:
         found = [letter for letter in read_file(file, sys.stdin.buffer) if wanted.has(letter)]
     except LetterFileError as error:
         raise CommandError(printable(str(error))) from None
-    return found if limit is None else found[-limit:]
+    return found if limit is None else newest(found, limit)
 
 
 def _wanted(

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from stream.cli.dead_letters import _read as read_wanted
 from stream.dead_letters import (
     InvalidLetterError,
     Letter,
@@ -218,6 +219,15 @@ def test_a_summary_counts_by_code() -> None:
     assert (first.oldest, first.newest) == (NOON - 2 * SECOND, NOON)
     assert (second.code, second.letters, second.sellers) == ("too_late", 1, 0)
     assert first.topics == {"order-shipped": 3}
+
+
+def test_the_newest_of_a_file_are_so_by_their_time(tmp_path: Path) -> None:
+    """Files are put together, and sorted, by who repairs them."""
+    letters = [replace(letter(), rejected_at=NOON - number * SECOND, offset=number) for number in range(3)]
+    file = tmp_path / "letters.ndjson"
+    file.write_bytes(b"\n".join(map(encode_letter, letters)))
+    assert read_wanted(str(file), Wanted(), None) == letters
+    assert read_wanted(str(file), Wanted(), 2) == [letters[1], letters[0]]
 
 
 # --- Sent again ------------------------------------------------------------------------------------------------------
