@@ -1,7 +1,7 @@
 """Prometheus, Alertmanager and a webhook for tests, with the configuration that is shipped, made quick.
 
-Made quick means: each ``for`` of an alert becomes a second, intervals become a second, and services are where the test
-has them. Nothing else is changed, and what is to be changed must be there.
+Made quick means: each ``for`` and ``keep_firing_for`` of an alert becomes a second, intervals become a second, and
+services are where the test has them. Nothing else is changed, and what is to be changed must be there.
 """
 
 import json
@@ -73,8 +73,10 @@ class Prometheus(Server):
         shipped = MONITORING / "prometheus"
         (folder / "rules").mkdir()
         for file in (shipped / "rules").glob("*.yml"):
-            text, count = re.subn(r"(?m)^(\s+for:) \d+m$", rf"\1 {QUICK}", file.read_text(encoding="utf-8"))
-            assert count == text.count("- alert:")
+            text, count = re.subn(
+                r"(?m)^(\s+(?:keep_firing_)?for:) \d+m$", rf"\1 {QUICK}", file.read_text(encoding="utf-8")
+            )
+            assert count == text.count("- alert:") + text.count("keep_firing_for:")
             (folder / "rules" / file.name).write_text(text, encoding="utf-8")
         config = yaml.safe_load((shipped / "prometheus.yml").read_text(encoding="utf-8"))
         config["global"] = dict.fromkeys(config["global"], QUICK)

@@ -99,7 +99,7 @@ async def test_alerts_reach_a_webhook_and_dashboards_have_data(deploy: Deploy, t
 
         async def the_end_is_notified() -> None:
             assert ("VtrNoWorker", "") in webhook.alerts("firing")
-            # What nobody tells of any more is over: Prometheus does not go on with the last that it heard.
+            # What nobody tells of any more is over in the end: Prometheus does not go on with the last that it heard.
             assert ("VtrSellerBreached", bad.seller_id) in webhook.alerts("resolved")
             # That no worker answers says all that each of them has to say.
             states = {alert["labels"]["alertname"]: alert["status"]["state"] for alert in alertmanager.get(ALERTS)}
