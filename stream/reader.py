@@ -118,10 +118,12 @@ class Reader:
         """The next records, possibly none, tombstones included; None at the end."""
         if not self._source.follow and not await self._is_behind():
             return None
+        if self._source.follow:
+            await self._require_entry()
+        # The last to wait for: a member's records must not outlast a rebalance unnoticed.
         batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
         records = chain.from_iterable(batches.values())
         if self._source.follow:
-            await self._require_entry()
             return list(records)
         return [record for record in records if record.offset < self._ends.get(_partition(record), 0)]
 

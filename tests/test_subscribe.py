@@ -635,3 +635,24 @@ def test_an_outage_is_told_once_a_minute_and_what_is_else_at_once(capsys: pytest
         "vtr: Topic alerts not found in cluster metadata",
         told,
     ]
+
+
+async def test_a_rebalance_while_a_group_asks_whether_it_is_let_in_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was fetched before is another member's now: it must not be taken for done, and be committed, here."""
+    source = reader.Source(Cluster(), "alerts", "now", "mailer", follow=True)
+    member = reader._Member(source, "mailer", [TopicPartition("alerts", 0)], {})
+
+    class Consumer:
+        async def getmany(self, **_: int) -> dict[TopicPartition, list[int]]:
+            """Each record is the number of the assignment that it was fetched under."""
+            return {TopicPartition("alerts", 0): [member._generation]}
+
+    async def ask() -> None:
+        await member.on_partitions_revoked(set())
+
+    monkeypatch.setattr(member, "_consumer", Consumer(), raising=False)
+    monkeypatch.setattr(member, "_require_entry", ask)
+    for _ in range(2):
+        assert await member.fetch() == [member._fetched]
