@@ -1,6 +1,7 @@
 """Several processes replay what one does, byte for byte."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -72,6 +73,20 @@ def test_the_result_is_that_of_one_process(files: list[str], processes: int, as_
 def test_a_file_that_cannot_be_read_is_named(files: list[str]) -> None:
     with pytest.raises(SourceError, match="cannot read /nowhere"):
         replay([*files, "/nowhere"], SETTINGS, processes=2)
+
+
+def test_a_pipe_is_read_by_one_process(files: list[str]) -> None:
+    """Each line of it goes to one reader only, so that several would each miss what another got."""
+    end, writing = os.pipe()
+    try:
+        with subprocess.Popen(["cat", files[1]], stdout=writing):
+            os.close(writing)
+            read = replay([f"/dev/fd/{end}"], SETTINGS, processes=2)
+    finally:
+        os.close(end)
+    alone = replay([files[1]], SETTINGS)
+    assert [*map(encode, read.metrics)] == [*map(encode, alone.metrics)]
+    assert read.summary.events == alone.summary.events
 
 
 def test_nothing_is_a_history_too(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def replay(
     for line in left_out_lines(found.left_out):
         click.echo(line, err=True)
     if processes is None and not resume:
-        processes = 1 if found.has_stdin else usable_cores()
+        processes = 1 if found.has_pipe else usable_cores()
     try:
         with ExitStack() as stack:
             stack.enter_context(cleaning_up())

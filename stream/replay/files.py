@@ -75,6 +75,11 @@ def form_of(path: str) -> Form | None:
     return next((form for suffix, form in SUFFIXES.items() if name.endswith(suffix)), None)
 
 
+def is_pipe(path: str) -> bool:
+    """Whether a file can be read once only: standard input, a named pipe, or what a shell puts for ``<(…)``."""
+    return path == STDIN or (Path(path).exists() and not Path(path).is_file())
+
+
 def size_of(paths: Iterable[str]) -> int | None:
     """Bytes of files as they are on disk; None where standard input is among them, or not all can be asked."""
     try:

@@ -117,13 +117,13 @@ def in_shares(
     show: Show | None = None,
 ) -> list[T]:
     """What ``play`` gives of the history up to its end: of each share of the sellers, where several processes have one
-    each. Then it is called in them, so it and what it gives can be pickled. Standard input is read by one.
+    each. Then it is called in them, so it and what it gives can be pickled. Pipes are read by one.
 
     Sorting takes ``memory`` bytes in all (default: by what is available) and then the disk. Lines that are no events
     are written to ``rejects``. Raises :class:`~stream.replay.errors.ReplayError`,
     :class:`~stream.settings.SettingsError`, and :class:`~stream.kafka.BrokerError` for topics.
     """
-    if found.has_stdin:
+    if found.has_pipe:
         processes = 1
     memory = (memory_for_sorting() if memory is None else memory) // processes
     with ExitStack() as stack:

@@ -227,6 +227,9 @@ def test_a_folder_that_is_not_as_it_must_be_is_named(interrupted: tuple[str, str
     assert "terms.json is damaged" in error("--checkpoint", folder, "--resume")
     done = vtr("replay", "-", "--checkpoint", str(tmp_path / "new"))
     assert done.stderr.startswith(b"vtr: a replay of standard input cannot go on later")
+    os.mkfifo(tmp_path / "pipe")
+    done = vtr("replay", str(tmp_path / "pipe"), "--checkpoint", str(tmp_path / "new"))
+    assert done.stderr.startswith(b"vtr: a replay of the pipe ")
 
 
 def test_no_checkpoint_is_offered_where_there_can_be_none(tmp_path: Path) -> None:
