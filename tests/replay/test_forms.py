@@ -329,3 +329,24 @@ def test_what_was_left_out_of_a_folder_is_said(tmp_path: Path) -> None:
     done = vtr("replay", str(tmp_path))
     assert done.returncode == 0
     assert done.stderr.decode() == f"left out  {tmp_path / 'README'}: by its name it is no history\n"
+
+
+@pytest.mark.parametrize("form", ["gz", "zst"])
+def test_a_packed_file_that_was_cut_off_or_damaged_is_not_taken_for_a_whole_one(tmp_path: Path, form: str) -> None:
+    lines = [SHIPPED.replace(b"e1", b"%d" % number) for number in range(3000)]
+    path = Path(write(tmp_path, f"history.ndjson.{form}", lines))
+    whole = path.read_bytes()
+    events, _ = read(str(path))
+    assert len(events) == len(lines)
+    path.write_bytes(whole + whole)
+    assert len(read(str(path))[0]) == 2 * len(lines)
+    for size in (1, len(whole) // 2, len(whole) - 1, len(whole) + 20):
+        path.write_bytes((whole + whole)[:size])
+        with pytest.raises(SourceError, match=r"cannot .*history\.ndjson"):
+            read(str(path))
+    for place in range(20, len(whole), len(whole) // 20):
+        path.write_bytes(whole[:place] + bytes(byte ^ 255 for byte in whole[place : place + 9]) + whole[place + 9 :])
+        try:
+            read(str(path))  # a frame without a checksum may come to something else
+        except SourceError as error:
+            assert "history.ndjson" in str(error)  # noqa: PT017 - where there is one
