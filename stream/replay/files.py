@@ -92,7 +92,13 @@ def _below(folder: str) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         raise SourceError(f"cannot read {error.filename}: {error.strerror}") from error
 
-    for path, folders, names in os.walk(folder, onerror=refuse):
+    # Links lead to folders too, and may lead round in a circle.
+    seen: set[str] = set()
+    for path, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        if (place := os.path.realpath(path)) in seen:
+            folders.clear()
+            continue
+        seen.add(place)
         folders.sort()
         for name in sorted(names):
             yield str(Path(path) / name)

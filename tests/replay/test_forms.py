@@ -84,6 +84,20 @@ def test_a_folder_is_all_that_is_below_it_in_order_but_for_what_is_no_history(tm
     assert find_files([str(tmp_path)]) == found
 
 
+def test_folders_that_are_linked_to_are_read_once(tmp_path: Path) -> None:
+    """And a link that leads back up ends nowhere."""
+    folder, other = tmp_path / "history", tmp_path / "archive"
+    for each in (folder, other):
+        each.mkdir()
+        (each / "a.ndjson").write_bytes(SHIPPED)
+    (folder / "2025").symlink_to(other)
+    (folder / "again").symlink_to(other)
+    (other / "back").symlink_to(folder)
+    files, left_out = find_files([str(folder)])
+    assert [path for path, _ in files] == [str(folder / "a.ndjson"), str(folder / "2025" / "a.ndjson")]
+    assert left_out == []
+
+
 def test_a_folder_without_history_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=f"no history in {tmp_path}"):
         find_files([str(tmp_path)])
