@@ -345,6 +345,18 @@ def test_what_was_left_out_of_a_folder_is_said(tmp_path: Path) -> None:
     assert done.stderr.decode() == f"left out  {tmp_path / 'README'}: by its name it is no history\n"
 
 
+@pytest.mark.parametrize("kind", [pyarrow.string(), pyarrow.binary()])
+def test_a_cell_of_parquet_that_is_no_utf_8_costs_its_row_only(tmp_path: Path, kind: pyarrow.DataType) -> None:
+    columns = {name: [value] * 3 for name, value in flat(SHIPPED).items() if value is not None}
+    carriers = pyarrow.array([b"DHL", b"D\xff", b"Evri"], pyarrow.binary())
+    carriers = pyarrow.Array.from_buffers(kind, 3, carriers.buffers())
+    events, rejected = read(write_table(tmp_path, **columns, carrier=carriers))
+    assert [event.carrier for event in events] == ["DHL", "Evri"]
+    (line,) = rejected
+    assert (line.line, line.rejection.code) == (2, "malformed_json")
+    assert b'"D\xff"' in line.raw
+
+
 @pytest.mark.parametrize("form", ["gz", "zst"])
 def test_a_packed_file_that_was_cut_off_or_damaged_is_not_taken_for_a_whole_one(tmp_path: Path, form: str) -> None:
     lines = [SHIPPED.replace(b"e1", b"%d" % number) for number in range(3000)]
