@@ -88,6 +88,11 @@ def size_of(paths: Iterable[str]) -> int | None:
         return None
 
 
+def path_text(path: str) -> str:
+    """A path as JSON can have it: what in it is no UTF-8 is escaped."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
 def _below(folder: str) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         raise SourceError(f"cannot read {error.filename}: {error.strerror}") from error

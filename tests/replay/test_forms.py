@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -376,3 +377,20 @@ def test_a_packed_file_that_was_cut_off_or_damaged_is_not_taken_for_a_whole_one(
             read(str(path))  # a frame without a checksum may come to something else
         except SourceError as error:
             assert "history.ndjson" in str(error)  # noqa: PT017 - where there is one
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_file_may_have_a_name_that_is_no_utf_8(tmp_path: Path, processes: str) -> None:
+    folder = tmp_path / "history"
+    folder.mkdir()
+    for name in (b"a\xfc.ndjson", b"b.ndjson"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(SHIPPED + b"\n{")
+    rejects = tmp_path / "rejects.ndjson"
+    more = ("--processes", processes, "--checkpoint", str(tmp_path / "unfinished"), "--rejects", str(rejects))
+    done = vtr("replay", str(folder), *more)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["file"] for line in rejects.read_bytes().splitlines()] == [
+        f"{folder}/a\\xfc.ndjson",
+        f"{folder}/b.ndjson",
+    ]
