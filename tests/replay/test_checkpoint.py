@@ -223,6 +223,7 @@ def test_a_folder_that_is_not_as_it_must_be_is_named(interrupted: tuple[str, str
     assert "holds other files" in error("--checkpoint", str(tmp_path))
     assert "there is no replay in" in error("--checkpoint", str(tmp_path / "other"), "--resume")
     assert "--resume needs --checkpoint" in error("--resume")
+    assert "would be read as history" in error(str(tmp_path), "--checkpoint", str(tmp_path / "other"))
     assert "cannot write to /proc/nowhere" in error("--checkpoint", "/proc/nowhere")
     (Path(folder) / "terms.json").write_text("{")
     assert "terms.json is damaged" in error("--checkpoint", folder, "--resume")
