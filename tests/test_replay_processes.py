@@ -89,6 +89,11 @@ def test_a_pipe_is_read_by_one_process(files: list[str]) -> None:
     assert read.summary.events == alone.summary.events
 
 
+def test_a_file_that_cannot_even_be_asked_for_is_named() -> None:
+    with pytest.raises(SourceError, match=r"cannot read a{300}: File name too long"):
+        replay(["a" * 300], SETTINGS)
+
+
 def test_nothing_is_a_history_too(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert said(replay([str(tmp_path / "empty")], SETTINGS, processes=2)) == (

@@ -1,6 +1,7 @@
 """Which files a history is: those that were named, those in the folders that were named, and the form of each."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -57,7 +58,7 @@ def find_files(paths: Iterable[str | HistoryFile], form: Form | None = None) -> 
     for path in paths:
         if isinstance(path, HistoryFile):
             files[path.path] = path
-        elif path != STDIN and Path(path).is_dir():
+        elif path != STDIN and stat.S_ISDIR(_mode(path)):
             below = {name: form_of(name) for name in _below(path)}
             known = {name: HistoryFile(name, its_form) for name, its_form in below.items() if its_form is not None}
             if not known:
@@ -77,7 +78,16 @@ def form_of(path: str) -> Form | None:
 
 def is_pipe(path: str) -> bool:
     """Whether a file can be read once only: standard input, a named pipe, or what a shell puts for ``<(…)``."""
-    return path == STDIN or (Path(path).exists() and not Path(path).is_file())
+    mode = _mode(path)
+    return path == STDIN or (mode != 0 and not stat.S_ISREG(mode))
+
+
+def _mode(path: str) -> int:
+    """What a path leads to; 0 where that cannot be asked: then whoever opens it says why."""
+    try:
+        return Path(path).stat().st_mode
+    except OSError:
+        return 0
 
 
 def size_of(paths: Iterable[str]) -> int | None:
