@@ -157,3 +157,20 @@ def test_a_process_that_is_ended_as_it_begins_does_not_go_on_as_the_one_that_sta
         [sys.executable, "-c", _ENDED_AT_ONCE, *files], check=False, capture_output=True, text=True, timeout=60
     )
     assert done.stdout == "a process of the replay has ended; perhaps memory ran out\n", done.stderr
+
+
+_WITH_A_SERVER = """
+import multiprocessing, sys
+from stream.replay import replay
+from stream.settings import Settings
+
+multiprocessing.set_start_method("forkserver")  # the default of Python 3.14
+print(replay(sys.argv[1:], Settings(), processes=2).summary.events)
+"""
+
+
+def test_how_python_would_start_processes_does_not_matter(files: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _WITH_A_SERVER, *files], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == f"{replay(files, Settings()).summary.events}\n", done.stderr

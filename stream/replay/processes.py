@@ -4,12 +4,14 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from functools import partial
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -184,8 +186,12 @@ def _together(parts: Sequence[_Part], play: Play[T], show: Show | None) -> list[
     links: list[Connection] = []
     players: list[BaseProcess] = []
     numbers = [shared_numbers() for _ in parts]
-    # A copy of a process with more threads may wait for ever for a lock that one of them held.
-    context = multiprocessing.get_context("spawn" if threading.active_count() > 1 else None)
+    # A copy of a process with more threads may wait for ever for a lock that one of them held. A server of processes,
+    # Python's default from 3.14 on, would be their parent, by which they know whether this one is still there.
+    can_fork = sys.platform == "linux" and threading.active_count() == 1
+    context: ForkContext | SpawnContext = (
+        multiprocessing.get_context("fork") if can_fork else multiprocessing.get_context("spawn")
+    )
     try:
         for part, own in zip(parts, numbers, strict=True):
             link, far_end = context.Pipe()
