@@ -1,6 +1,7 @@
 """Several processes replay what one does, byte for byte."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -74,6 +75,25 @@ def test_a_file_that_cannot_be_read_is_named(files: list[str]) -> None:
         replay([*files, "/nowhere"], SETTINGS, processes=2)
 
 
+def test_a_pipe_is_read_by_one_process(files: list[str]) -> None:
+    """Each line of it goes to one reader only, so that several would each miss what another got."""
+    end, writing = os.pipe()
+    try:
+        with subprocess.Popen(["cat", files[1]], stdout=writing):
+            os.close(writing)
+            read = replay([f"/dev/fd/{end}"], SETTINGS, processes=2)
+    finally:
+        os.close(end)
+    alone = replay([files[1]], SETTINGS)
+    assert [*map(encode, read.metrics)] == [*map(encode, alone.metrics)]
+    assert read.summary.events == alone.summary.events
+
+
+def test_a_file_that_cannot_even_be_asked_for_is_named() -> None:
+    with pytest.raises(SourceError, match=r"cannot read a{300}: File name too long"):
+        replay(["a" * 300], SETTINGS)
+
+
 def test_nothing_is_a_history_too(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert said(replay([str(tmp_path / "empty")], SETTINGS, processes=2)) == (
@@ -137,3 +157,20 @@ def test_a_process_that_is_ended_as_it_begins_does_not_go_on_as_the_one_that_sta
         [sys.executable, "-c", _ENDED_AT_ONCE, *files], check=False, capture_output=True, text=True, timeout=60
     )
     assert done.stdout == "a process of the replay has ended; perhaps memory ran out\n", done.stderr
+
+
+_WITH_A_SERVER = """
+import multiprocessing, sys
+from stream.replay import replay
+from stream.settings import Settings
+
+multiprocessing.set_start_method("forkserver")  # the default of Python 3.14
+print(replay(sys.argv[1:], Settings(), processes=2).summary.events)
+"""
+
+
+def test_how_python_would_start_processes_does_not_matter(files: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _WITH_A_SERVER, *files], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == f"{replay(files, Settings()).summary.events}\n", done.stderr

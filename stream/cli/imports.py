@@ -17,6 +17,7 @@ from stream.imports import Assumptions, Imported, import_files, load_fields, sou
 from stream.imports.cells import DayOrder
 from stream.imports.facts import Reject
 from stream.places import canonical_country, canonical_marketplace
+from stream.replay.files import path_text
 
 WIDTH = 110
 
@@ -106,7 +107,7 @@ def import_(
 def _reject(reject: Reject) -> dict[str, object]:
     place = reject.place
     return {
-        "file": place.file,
+        "file": path_text(place.file),
         "line": place.line,
         "column": place.column or None,
         "reason": reject.reason,
@@ -118,7 +119,7 @@ def _summary(imported: Imported, rejects_out: str | None) -> Iterator[str]:
     reports = load_fields().reports
     for file, report, encoding, rows in imported.files:
         noun = "order" if report == "orders_api" else "row"
-        yield f"{file}: {reports[report].title}, {encoding}, {rows} {noun}{'' if rows == 1 else 's'}"
+        yield f"{path_text(file)}: {reports[report].title}, {encoding}, {rows} {noun}{'' if rows == 1 else 's'}"
     for place, reason, _ in imported.rejects[:SHOWN_REJECTS]:
         column = f", {place.column}" if place.column else ""
         yield printable(f"rejected  {place.file}:{place.line}{column}: {reason}")

@@ -96,6 +96,10 @@ def replay(
     """
     if resume and checkpoint_folder is None:
         raise click.UsageError("--resume needs --checkpoint")
+    if checkpoint_folder is not None:
+        for name in files:
+            if Path(checkpoint_folder).resolve().is_relative_to(Path(name).resolve()):
+                raise click.UsageError(f"--checkpoint {checkpoint_folder} is in {name}, and would be read as history")
     if kafka.into:
         results = (as_of, metrics_out, alerts_out, processes, checkpoint_folder)
         if as_json or hash_state or any(option is not None for option in results):
@@ -105,7 +109,7 @@ def replay(
         click.echo(line, err=True)
     check_outputs((metrics_out, alerts_out, rejects_out), found.paths)
     if processes is None and not resume:
-        processes = 1 if found.has_stdin else usable_cores()
+        processes = 1 if found.has_pipe else usable_cores()
     try:
         with ExitStack() as stack:
             stack.enter_context(cleaning_up())

@@ -86,8 +86,9 @@ def _at(date: str, time: str, without_time: timedelta) -> datetime:
         return datetime.fromisoformat(date).replace(tzinfo=UTC) + without_time
     if not _TIME.match(time):
         raise ValueError(time)
-    # Seller Central's own examples have blanks within the offset.
-    at = datetime.fromisoformat(f"{date}T{time[1:].replace(' ', '')}")
+    # Seller Central's own examples have blanks within the offset, and spreadsheets write 9:05.
+    plain = time[1:].replace(" ", "")
+    at = datetime.fromisoformat(f"{date}T{plain if plain[1] != ':' else f'0{plain}'}")
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 

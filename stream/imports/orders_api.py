@@ -52,7 +52,7 @@ def read_orders(source: Source, text: str, extract: Extract) -> int:
         try:
             _read_order(entry.order, source, place, extract)
         except BadCellError as error:
-            row = json.dumps(entry.order, ensure_ascii=False, separators=(",", ":"), default=str)
+            row = _whole(json.dumps(entry.order, ensure_ascii=False, separators=(",", ":"), default=str))
             column = f"{entry.path}.{error.column}".lstrip(".")
             extract.rejects.append(Reject(place._replace(column=column), error.reason, row))
     return len(entries)
@@ -218,8 +218,13 @@ def _reader(of: Json, under: str, source: Source) -> RowReader:
     for name, column in columns.items():
         value = _at(of, column.removeprefix(under))
         if isinstance(value, str | int | Decimal) and not isinstance(value, bool) and str(value).strip():
-            found[name] = str(value).strip()
+            found[name] = _whole(str(value).strip())
     return RowReader(found, columns, source.day_order)
+
+
+def _whole(text: str) -> str:
+    """Text with a question mark for each half of a character, which JSON can have where something cut it off."""
+    return text.encode(errors="replace").decode()
 
 
 def _at(of: object, path: str) -> object:

@@ -53,6 +53,8 @@ def _sum(rows: Iterable[PricedRow], marketplace: str, items: Mapping[str, int | 
     currencies = set()
     for row in rows:
         if row.price is None:
+            if row.quantity == 0:
+                continue  # an item that was cancelled
             return None
         currencies.add(row.price.currency)
         units = items.get(row.item_id)

@@ -7,6 +7,7 @@ share-0/     what each process keeps: see :mod:`stream.replay.share_state`
 
 import fcntl
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -33,7 +34,7 @@ class Checkpoint:
 
     @classmethod
     def begin(cls, folder: Path, terms: Terms) -> "Checkpoint":
-        """A new one, in a folder that is empty or not there yet. Raises
+        """A new one, in a folder that is empty, not there yet, or left by one without terms. Raises
         :class:`~stream.replay.errors.CheckpointError`."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -42,12 +43,19 @@ class Checkpoint:
                 raise CheckpointError(
                     f"{folder} holds a replay that was interrupted: --resume goes on with it, or remove the folder"
                 )
-            if names - {_LOCK}:
+            if names and not (_LOCK in names and all(map(_is_own, names))):
                 raise CheckpointError(f"{folder} holds other files; a checkpoint needs a folder of its own")
             checkpoint = cls(folder, _locked(folder))
-            for number in range(terms.processes):
-                checkpoint.share(number).mkdir()
-            write_whole(folder / _TERMS, [msgspec.json.encode(terms)])
+            try:
+                # Without terms nothing can go on: a replay was ended as it began, or as it removed what it had.
+                for path in folder.glob("share-*"):
+                    shutil.rmtree(path)
+                for number in range(terms.processes):
+                    checkpoint.share(number).mkdir()
+                write_whole(folder / _TERMS, [msgspec.json.encode(terms)])
+            except BaseException:
+                checkpoint.close()
+                raise
         except OSError as error:
             raise CheckpointError(f"cannot write to {folder}: {error.strerror}") from error
         return checkpoint
@@ -90,6 +98,11 @@ class Checkpoint:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _is_own(name: str) -> bool:
+    """Whether a name is one of those that a checkpoint has in its folder."""
+    return name in {_LOCK, _TERMS, f".{_TERMS}.part"} or re.fullmatch(r"share-\d+", name) is not None
 
 
 def _locked(folder: Path) -> int:

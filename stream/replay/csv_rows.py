@@ -103,10 +103,15 @@ class _Events:
             event[_VALUE] = value
         if self._number is not None and not cells[self._number] and cells[self._type] == "tracking-uploaded":
             event["tracking_number"] = None
-        try:
-            return _encode(event)
-        except UnicodeEncodeError:  # bytes that are no UTF-8: the decoder is to say so
-            return json.dumps(event, ensure_ascii=False).encode(errors="surrogateescape")
+        return as_json(event)
+
+
+def as_json(event: dict[str, object]) -> bytes:
+    """The JSON of an event. What in it is no UTF-8 and was decoded by ``surrogateescape`` stands there as it was."""
+    try:
+        return _encode(event)
+    except UnicodeEncodeError:  # the decoder is to say so
+        return json.dumps(event, ensure_ascii=False, default=str).encode(errors="surrogateescape")
 
 
 class _Row(NamedTuple):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import cast
 
 from stream.events import Event, Rejection, decode, future_event
-from stream.replay.files import HistoryFile
+from stream.replay.files import HistoryFile, path_text
 from stream.replay.formats import read_lines
 from stream.replay.lines import Lines
 from stream.replay.meter import Meter
@@ -63,4 +63,4 @@ def _events(path: str, lines: Lines, latest: datetime, rejected: list[RejectedLi
             else:
                 rejection = future_event(event)
         if rejection is not None:
-            rejected.append(RejectedLine(path, lines.numbers[place], rejection, lines.raws[place]))
+            rejected.append(RejectedLine(path_text(path), lines.numbers[place], rejection, lines.raws[place]))

@@ -1,6 +1,7 @@
 """Which files a history is: those that were named, those in the folders that were named, and the form of each."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -57,7 +58,7 @@ def find_files(paths: Iterable[str | HistoryFile], form: Form | None = None) -> 
     for path in paths:
         if isinstance(path, HistoryFile):
             files[path.path] = path
-        elif path != STDIN and Path(path).is_dir():
+        elif path != STDIN and stat.S_ISDIR(_mode(path)):
             below = {name: form_of(name) for name in _below(path)}
             known = {name: HistoryFile(name, its_form) for name, its_form in below.items() if its_form is not None}
             if not known:
@@ -75,6 +76,20 @@ def form_of(path: str) -> Form | None:
     return next((form for suffix, form in SUFFIXES.items() if name.endswith(suffix)), None)
 
 
+def is_pipe(path: str) -> bool:
+    """Whether a file can be read once only: standard input, a named pipe, or what a shell puts for ``<(…)``."""
+    mode = _mode(path)
+    return path == STDIN or (mode != 0 and not stat.S_ISREG(mode))
+
+
+def _mode(path: str) -> int:
+    """What a path leads to; 0 where that cannot be asked: then whoever opens it says why."""
+    try:
+        return Path(path).stat().st_mode
+    except OSError:
+        return 0
+
+
 def size_of(paths: Iterable[str]) -> int | None:
     """Bytes of files as they are on disk; None where standard input is among them, or not all can be asked."""
     try:
@@ -83,11 +98,22 @@ def size_of(paths: Iterable[str]) -> int | None:
         return None
 
 
+def path_text(path: str) -> str:
+    """A path as JSON can have it: what in it is no UTF-8 is escaped."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
 def _below(folder: str) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         raise SourceError(f"cannot read {error.filename}: {error.strerror}") from error
 
-    for path, folders, names in os.walk(folder, onerror=refuse):
+    # Links lead to folders too, and may lead round in a circle.
+    seen: set[str] = set()
+    for path, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        if (place := os.path.realpath(path)) in seen:
+            folders.clear()
+            continue
+        seen.add(place)
         folders.sort()
         for name in sorted(names):
             yield str(Path(path) / name)

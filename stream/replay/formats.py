@@ -3,9 +3,10 @@
 import gzip
 import io
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 import zstandard
 
@@ -15,8 +16,14 @@ from stream.replay.files import STDIN, Form, HistoryFile
 from stream.replay.lines import Lines
 from stream.replay.parquet_rows import PARQUET_MAGIC, read_parquet
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 _CHUNK_BYTES = 1 << 20
 """Lines are read and decoded by the megabyte: one step into Python for some thousand of them."""
+
+_PACKED_BYTES = 1 << 14
+"""So many are unpacked at once: events become some ten times larger, and what is made to do so a thousand times."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -88,7 +95,7 @@ def _opened(path: str) -> Iterator[_Opened]:
                 yield _Opened(source, file)
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
-    except (EOFError, zstandard.ZstdError) as error:
+    except (EOFError, zlib.error, zstandard.ZstdError) as error:
         raise SourceError(f"cannot unpack {path}: {error}") from error
 
 
@@ -97,7 +104,40 @@ def _unpacked(path: str, file: io.BufferedReader) -> BinaryIO:
     if name.endswith(".gz") or first.startswith(_GZIP):
         return cast("BinaryIO", gzip.open(file))
     if name.endswith(".zst") or first.startswith(_ZSTD):
-        # A file may be of several frames: tools that pack in parallel, and `cat`, make such.
-        unpacked = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        return cast("BinaryIO", io.BufferedReader(unpacked))
+        return cast("BinaryIO", io.BufferedReader(_Frames(file), _CHUNK_BYTES))
     return file
+
+
+class _Frames(io.RawIOBase):
+    """Zstandard frames, of which tools that pack in parallel, and `cat`, put several into a file, unpacked.
+
+    Raises EOFError where the last one is cut off; the library's own reader takes that for the end.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._unpacker = zstandard.ZstdDecompressor()
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+        self._packed = b""
+        self._unpacked = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        while not self._unpacked:
+            packed = self._packed or self._file.read(_PACKED_BYTES)
+            if not packed:
+                if self._frame is not None:
+                    raise EOFError("it ends within a frame")
+                return 0
+            if self._frame is None:
+                self._frame = self._unpacker.decompressobj()
+            self._unpacked, self._packed = memoryview(self._frame.decompress(packed)), b""
+            if self._frame.eof:
+                self._packed, self._frame = self._frame.unused_data, None
+        target = memoryview(buffer).cast("B")
+        size = min(len(target), len(self._unpacked))
+        target[:size] = self._unpacked[:size]
+        self._unpacked = self._unpacked[size:]
+        return size

@@ -5,9 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from stream.replay.csv_rows import COLUMNS, NEEDED
+from stream.replay.csv_rows import COLUMNS, NEEDED, as_json
 from stream.replay.errors import SourceError
 from stream.replay.files import STDIN
 from stream.replay.lines import Lines
@@ -28,8 +26,6 @@ _VALUE_COLUMNS = {name: place[1] for name, place in COLUMNS.items() if len(place
 
 _NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 """In the units of times."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 def read_parquet(path: str) -> Iterator[Lines]:
@@ -54,7 +50,7 @@ def read_parquet(path: str) -> Iterator[Lines]:
             number, total = 1, file.metadata.num_rows
             for batch in file.iter_batches(ROWS, columns=names, use_threads=False):
                 rows = zip(*(_cells(column, pyarrow) for column in batch.columns), strict=True)
-                values = [_encode(_event(batch.schema.names, row)) for row in rows]
+                values = [as_json(_event(batch.schema.names, row)) for row in rows]
                 end = number + len(values)
                 yield Lines(values, range(number, end), values, size * (end - 1) // max(total, 1))
                 number = end
@@ -67,9 +63,15 @@ def read_parquet(path: str) -> Iterator[Lines]:
 def _cells(column: "pyarrow.Array", pyarrow: "type[pyarrow]") -> list[object]:
     """The values of a column; a time that Python does not know is text that is none."""
     types, kind = pyarrow.types, column.type
-    if types.is_binary(kind) or types.is_large_binary(kind):  # text that some programs do not mark as such
-        column = column.cast(pyarrow.string())
-    elif types.is_timestamp(kind):
+    if any(
+        is_text(kind) for is_text in (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
+    ):
+        try:
+            return list(column.cast(pyarrow.string()).to_pylist())  # some programs do not mark text as such
+        except (UnicodeDecodeError, pyarrow.ArrowInvalid):
+            texts = column.cast(pyarrow.large_binary()).to_pylist()
+            return [None if text is None else text.decode(errors="surrogateescape") for text in texts]
+    if types.is_timestamp(kind):
         # As numbers, for Arrow takes ten times as long to make times of them, and knows fewer years than they.
         epoch = EPOCH.replace(tzinfo=None) if kind.tz is None else EPOCH
         numbers = column.cast(pyarrow.int64()).to_pylist()

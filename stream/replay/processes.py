@@ -4,12 +4,14 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from functools import partial
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -117,13 +119,13 @@ def in_shares(
     show: Show | None = None,
 ) -> list[T]:
     """What ``play`` gives of the history up to its end: of each share of the sellers, where several processes have one
-    each. Then it is called in them, so it and what it gives can be pickled. Standard input is read by one.
+    each. Then it is called in them, so it and what it gives can be pickled. Pipes are read by one.
 
     Sorting takes ``memory`` bytes in all (default: by what is available) and then the disk. Lines that are no events
     are written to ``rejects``. Raises :class:`~stream.replay.errors.ReplayError`,
     :class:`~stream.settings.SettingsError`, and :class:`~stream.kafka.probe.BrokerError` for topics.
     """
-    if found.has_stdin:
+    if found.has_pipe:
         processes = 1
     memory = (memory_for_sorting() if memory is None else memory) // processes
     with ExitStack() as stack:
@@ -184,8 +186,12 @@ def _together(parts: Sequence[_Part], play: Play[T], show: Show | None) -> list[
     links: list[Connection] = []
     players: list[BaseProcess] = []
     numbers = [shared_numbers() for _ in parts]
-    # A copy of a process with more threads may wait for ever for a lock that one of them held.
-    context = multiprocessing.get_context("spawn" if threading.active_count() > 1 else None)
+    # A copy of a process with more threads may wait for ever for a lock that one of them held. A server of processes,
+    # Python's default from 3.14 on, would be their parent, by which they know whether this one is still there.
+    can_fork = sys.platform == "linux" and threading.active_count() == 1
+    context: ForkContext | SpawnContext = (
+        multiprocessing.get_context("fork") if can_fork else multiprocessing.get_context("spawn")
+    )
     try:
         for part, own in zip(parts, numbers, strict=True):
             link, far_end = context.Pipe()

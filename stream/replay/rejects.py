@@ -10,10 +10,12 @@ import msgspec
 from msgspec import Struct
 
 from stream.events import Rejection
+from stream.replay.files import path_text
 
 
 class RejectedLine(NamedTuple):
-    """A line or row that is no usable event; they count from 1. ``raw`` is what stood there.
+    """A line or row that is no usable event; they count from 1. ``file`` is its path as JSON can have it, ``raw`` is
+    what stood there.
 
     Of a record of a topic ``file`` is ``TOPIC/PARTITION:OFFSET``, and ``line`` is 0.
     """
@@ -52,7 +54,7 @@ def reject_lines(rejected: Iterable[RejectedLine]) -> Iterator[bytes]:
 def join_rejects(parts: Sequence[Path], paths: Sequence[str], out: BinaryIO) -> None:
     """Write what the shares of the sellers rejected in the order of the files and of their lines; then that of topics,
     in the order in which each share got it."""
-    places = {path: place for place, path in enumerate(paths)}
+    places = {path_text(path): place for place, path in enumerate(paths)}
 
     def place(line: bytes) -> tuple[int, int]:
         reject = _decode(line)

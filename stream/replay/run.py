@@ -60,7 +60,10 @@ class History:
             self._events = SortedEvents(usable, memory, folder, self._meter)
         finally:
             if out is not None:
-                out.close()
+                try:
+                    out.close()
+                except OSError as error:  # what is written last finds no room
+                    raise WorkFileError(f"cannot write {rejects}: {error.strerror}") from error
         if state is not None:
             state.keep_sorted(self._events, self._summary)
 

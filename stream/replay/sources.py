@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple, TypeAlias
 from stream.events import MAX_FUTURE, Event
 from stream.replay.errors import WorkFileError
 from stream.replay.file_events import read_file
-from stream.replay.files import STDIN, Form, HistoryFile, find_files, size_of
+from stream.replay.files import Form, HistoryFile, find_files, is_pipe, size_of
 from stream.replay.meter import Meter
 from stream.replay.rejects import RejectedLine, reject_lines
 from stream.replay.share import WHOLE, Share
@@ -24,14 +24,14 @@ class FoundSources(NamedTuple):
     left_out: list[str]
 
     @property
-    def has_stdin(self) -> bool:
-        """Whether standard input is among them, which only one process can read."""
-        return STDIN in self.paths
+    def has_pipe(self) -> bool:
+        """Whether standard input or another pipe is among them, which only one process can read."""
+        return any(map(is_pipe, self.paths))
 
     @property
     def may_be_gone(self) -> bool:
         """Whether some may not be there a second time, so that a replay of them cannot go on later."""
-        return self.has_stdin or any(isinstance(source, TopicHistory) for source in self.sources)
+        return self.has_pipe or any(isinstance(source, TopicHistory) for source in self.sources)
 
     @property
     def paths(self) -> list[str]:

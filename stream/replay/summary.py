@@ -8,6 +8,7 @@ from hashlib import blake2b
 from msgspec import Struct, field
 
 from stream.records import Alert, Metric, encode, encode_key
+from stream.replay.files import path_text
 from stream.replay.rejects import RejectedLine
 from stream.shipment import Shipment, ShipmentId
 from stream.state.rows import pack, shipment_key
@@ -137,7 +138,7 @@ def _added(*sums: int) -> int:
 
 
 def _joined_summary(summaries: Sequence[Summary], paths: Iterable[str]) -> Summary:
-    places = {path: place for place, path in enumerate(paths)}
+    places = {path_text(path): place for place, path in enumerate(paths)}
     examples = sorted(
         (example for summary in summaries for example in summary.examples),
         # A place in a topic is no file, and has no line.

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from stream.replay.errors import CheckpointError
-from stream.replay.files import STDIN, HistoryFile
+from stream.replay.files import STDIN, HistoryFile, is_pipe, path_text
 from stream.replay.sources import Source
 from stream.settings import REPLAY_SETTINGS, Settings
 
@@ -76,10 +76,11 @@ class Terms(Struct, frozen=True):
 def _file(file: Source) -> _File:
     if not isinstance(file, HistoryFile):
         raise CheckpointError("a replay of topics cannot go on later: give files, or no --checkpoint")
-    if file.path == STDIN:
-        raise CheckpointError("a replay of standard input cannot go on later: give files, or no --checkpoint")
+    if is_pipe(file.path):
+        what = "standard input" if file.path == STDIN else f"the pipe {file.path}"
+        raise CheckpointError(f"a replay of {what} cannot go on later: give files, or no --checkpoint")
     facts = Path(file.path).stat()
-    return _File(file.path, file.form, facts.st_size, facts.st_mtime_ns)
+    return _File(path_text(file.path), file.form, facts.st_size, facts.st_mtime_ns)
 
 
 def _version() -> str:

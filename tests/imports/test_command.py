@@ -1,6 +1,8 @@
 """``vtr import``, as a shell sees it."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,15 @@ def test_a_file_is_not_written_over(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (1, b"")
         assert done.stderr.decode() == f"vtr: cannot write {copy}: it is one of the files to read\n"
     assert copy.read_bytes() == feed.read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
+def test_a_file_may_have_a_name_that_is_no_utf_8(tmp_path: Path) -> None:
+    feed, rejects = os.fsdecode(os.fsencode(tmp_path) + b"/f\xfcr.txt"), tmp_path / "rejects.ndjson"
+    Path(feed).write_bytes((SAMPLES / "feed-2026-10-06.txt").read_bytes())
+    done = vtr("import", feed, "--seller", SELLER, "--rejects", str(rejects))
+    assert done.returncode == 0, done.stderr
+    assert {json.loads(line)["file"] for line in rejects.read_bytes().splitlines()} == {f"{tmp_path}/f\\xfcr.txt"}
 
 
 def test_standard_input() -> None:

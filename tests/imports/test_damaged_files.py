@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stream.events import Rejection, decode, encode
 from stream.imports import Assumptions, ImportFailedError, import_files
-from tests.imports.files import SAMPLE_FILES, SAMPLES, SELLER
+from tests.imports.files import SAMPLE_FILES, SAMPLES, SELLER, Imports, api, api_order, package, shipped
 from tests.test_engine_properties import examples
 
 JUNK = [
@@ -53,3 +53,14 @@ def test_damage_is_named(data: st.DataObject) -> None:
         return
     assert not any(isinstance(decode(encode(each)), Rejection) for each in done.events)
     assert all(reject.reason and reject.place.line > 0 for reject in done.rejects)
+
+
+def test_half_a_character_does_no_more_than_be_one(imports: Imports) -> None:
+    """As where something cuts texts off at a number of UTF-16 units."""
+    parcel = package()
+    parcel["carrier"] = "DHL \ud83d"
+    done = imports(api(api_order(parcel), api_order(package(), orderId="028-1234567-765432\ud83d")))
+    assert [event.carrier for event in shipped(done)] == ["DHL ?"]
+    (reject,) = done.rejects
+    assert "028-1234567-765432?" in reject.reason
+    assert reject.row.encode()

@@ -52,6 +52,12 @@ def test_the_value_is_that_of_the_latest_version_of_an_order(imports: Imports) -
     assert [str(event.order_value and event.order_value.amount) for event in shipped(done)] == ["20.00"]
 
 
+def test_an_item_that_was_cancelled_takes_no_value_from_the_others(imports: Imports) -> None:
+    rows = [all_orders_row(item_price="9.90"), all_orders_row(sku="SKU-2", quantity=0, item_price="", currency="")]
+    done = imports(flat(rows), flat([feed_row()]))
+    assert [str(event.order_value and event.order_value.amount) for event in shipped(done)] == ["9.90"]
+
+
 def test_a_price_that_is_missing_leaves_no_value_rather_than_a_low_one(imports: Imports) -> None:
     rows = [all_orders_row(item_price="2.00"), all_orders_row(sku="SKU-2", item_price="")]
     assert [event.order_value for event in shipped(imports(flat(rows), flat([feed_row()])))] == [None]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from errno import ENOSPC
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -222,11 +223,15 @@ def test_a_folder_that_is_not_as_it_must_be_is_named(interrupted: tuple[str, str
     assert "holds other files" in error("--checkpoint", str(tmp_path))
     assert "there is no replay in" in error("--checkpoint", str(tmp_path / "other"), "--resume")
     assert "--resume needs --checkpoint" in error("--resume")
+    assert "would be read as history" in error(str(tmp_path), "--checkpoint", str(tmp_path / "other"))
     assert "cannot write to /proc/nowhere" in error("--checkpoint", "/proc/nowhere")
     (Path(folder) / "terms.json").write_text("{")
     assert "terms.json is damaged" in error("--checkpoint", folder, "--resume")
     done = vtr("replay", "-", "--checkpoint", str(tmp_path / "new"))
     assert done.stderr.startswith(b"vtr: a replay of standard input cannot go on later")
+    os.mkfifo(tmp_path / "pipe")
+    done = vtr("replay", str(tmp_path / "pipe"), "--checkpoint", str(tmp_path / "new"))
+    assert done.stderr.startswith(b"vtr: a replay of the pipe ")
 
 
 def test_no_checkpoint_is_offered_where_there_can_be_none(tmp_path: Path) -> None:
@@ -269,3 +274,29 @@ def test_a_folder_of_other_things_keeps_them(files: list[str], tmp_path: Path) -
     (folder / "notes.txt").touch()
     assert attempt(folder, files, SETTINGS, Stop(1 << 40)) is not None
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_a_replay_that_ended_before_it_had_begun_or_while_it_removed_its_folder_begins_anew(
+    tmp_path: Path, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_sources(files).sources
+    terms = Terms.of(found, SETTINGS, None, 2)
+    folder = tmp_path / "unfinished"
+
+    def no_room(*_: object) -> None:
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("stream.replay.checkpoint.write_whole", no_room)
+        with pytest.raises(CheckpointError, match="No space left on device"):
+            Checkpoint.begin(folder, terms)
+    begun = Checkpoint.begin(folder, terms)
+    (begun.share(1) / "sorted.json").touch()
+    (folder / "terms.json").unlink()
+    (folder / ".terms.json.part").touch()
+    begun.close()
+    checkpoint = Checkpoint.begin(folder, Terms.of(found, SETTINGS, None, 1))
+    result = replay(found, SETTINGS, memory=300_000, checkpoint=checkpoint)
+    checkpoint.remove()
+    assert said(result) == said(replay(found, SETTINGS))
+    assert not folder.exists()

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -84,6 +85,20 @@ def test_a_folder_is_all_that_is_below_it_in_order_but_for_what_is_no_history(tm
     }
     assert {str(Path(path).relative_to(tmp_path)) for path in found.left_out} == {"b/notes.txt", ".hidden"}
     assert find_files([str(tmp_path)]) == found
+
+
+def test_folders_that_are_linked_to_are_read_once(tmp_path: Path) -> None:
+    """And a link that leads back up ends nowhere."""
+    folder, other = tmp_path / "history", tmp_path / "archive"
+    for each in (folder, other):
+        each.mkdir()
+        (each / "a.ndjson").write_bytes(SHIPPED)
+    (folder / "2025").symlink_to(other)
+    (folder / "again").symlink_to(other)
+    (other / "back").symlink_to(folder)
+    files, left_out = find_files([str(folder)])
+    assert [path for path, _ in files] == [str(folder / "a.ndjson"), str(folder / "2025" / "a.ndjson")]
+    assert left_out == []
 
 
 def test_a_folder_without_history_is_named(tmp_path: Path) -> None:
@@ -364,3 +379,53 @@ def test_what_was_left_out_of_a_folder_is_said(tmp_path: Path) -> None:
     done = vtr("replay", str(tmp_path))
     assert done.returncode == 0
     assert done.stderr.decode() == f"left out  {tmp_path / 'README'}: by its name it is no history\n"
+
+
+@pytest.mark.parametrize("kind", [pyarrow.string(), pyarrow.binary()])
+def test_a_cell_of_parquet_that_is_no_utf_8_costs_its_row_only(tmp_path: Path, kind: pyarrow.DataType) -> None:
+    columns = {name: [value] * 3 for name, value in flat(SHIPPED).items() if value is not None}
+    carriers = pyarrow.array([b"DHL", b"D\xff", b"Evri"], pyarrow.binary())
+    carriers = pyarrow.Array.from_buffers(kind, 3, carriers.buffers())
+    events, rejected = read(write_table(tmp_path, **columns, carrier=carriers))
+    assert [event.carrier for event in events] == ["DHL", "Evri"]
+    (line,) = rejected
+    assert (line.line, line.rejection.code) == (2, "malformed_json")
+    assert b'"D\xff"' in line.raw
+
+
+@pytest.mark.parametrize("form", ["gz", "zst"])
+def test_a_packed_file_that_was_cut_off_or_damaged_is_not_taken_for_a_whole_one(tmp_path: Path, form: str) -> None:
+    lines = [SHIPPED.replace(b"e1", b"%d" % number) for number in range(3000)]
+    path = Path(write(tmp_path, f"history.ndjson.{form}", lines))
+    whole = path.read_bytes()
+    events, _ = read(str(path))
+    assert len(events) == len(lines)
+    path.write_bytes(whole + whole)
+    assert len(read(str(path))[0]) == 2 * len(lines)
+    for size in (1, len(whole) // 2, len(whole) - 1, len(whole) + 20):
+        path.write_bytes((whole + whole)[:size])
+        with pytest.raises(SourceError, match=r"cannot .*history\.ndjson"):
+            read(str(path))
+    for place in range(20, len(whole), len(whole) // 20):
+        path.write_bytes(whole[:place] + bytes(byte ^ 255 for byte in whole[place : place + 9]) + whole[place + 9 :])
+        try:
+            read(str(path))  # a frame without a checksum may come to something else
+        except SourceError as error:
+            assert "history.ndjson" in str(error)  # noqa: PT017 - where there is one
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_file_may_have_a_name_that_is_no_utf_8(tmp_path: Path, processes: str) -> None:
+    folder = tmp_path / "history"
+    folder.mkdir()
+    for name in (b"a\xfc.ndjson", b"b.ndjson"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(SHIPPED + b"\n{")
+    rejects = tmp_path / "rejects.ndjson"
+    more = ("--processes", processes, "--checkpoint", str(tmp_path / "unfinished"), "--rejects", str(rejects))
+    done = vtr("replay", str(folder), *more)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["file"] for line in rejects.read_bytes().splitlines()] == [
+        f"{folder}/a\\xfc.ndjson",
+        f"{folder}/b.ndjson",
+    ]

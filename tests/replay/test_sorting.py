@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from stream.events import Event, decode
 from stream.replay import WorkFileError, sorting
 from stream.replay.memory import memory_for_sorting
+from stream.replay.run import History
 from stream.replay.runs import read_run, version_of
 from stream.replay.sorting import SortedEvents
 from stream.shipment import EPOCH
@@ -131,6 +132,13 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, p
     assert done.returncode == 1
     assert done.stderr.decode() == f"vtr: cannot write sorted events to {tmp_path}: No space left on device\n"
     assert [path.name for path in tmp_path.iterdir()] == ["a.ndjson"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_disk_that_rejects_fill_is_named(tmp_path: Path) -> None:
+    file = write(tmp_path, "a.ndjson", [b"{"])
+    with pytest.raises(WorkFileError, match="cannot write /dev/full: No space left on device"):
+        History([file], None, rejects=Path("/dev/full"))
 
 
 def test_what_is_available_is_known() -> None:
