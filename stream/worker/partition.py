@@ -25,6 +25,10 @@ are decoded until they are stored; a whole step's would not."""
 MOST_METRICS = 20_000
 """Metrics of one step. To make and send one takes some 5 us, and meanwhile nothing else of the worker can go on."""
 
+CAUGHT_UP = timedelta(hours=1)
+"""How far time may be behind the clock where it is the present. Farther, it follows a backlog, and what lies behind it
+was read when it passed."""
+
 HISTORY = timedelta(days=1)
 """What is older than this is a backlog or a history: what its metrics say will have changed when somebody reads it."""
 
@@ -66,13 +70,12 @@ class Partition:
 
         Raises :class:`~stream.worker.dead_letters.TooManyRejectionsError`.
         """
-        latest_allowed = now + MAX_FUTURE
         outgoing = Outgoing()
         rejected: list[tuple[Record, Rejection]] = []
         for topic, records in batches:
             latest = None
             for start in range(0, len(records), SLICE):
-                events = self._apply(records[start : start + SLICE], latest_allowed, monotonic, rejected, outgoing)
+                events = self._apply(records[start : start + SLICE], now, monotonic, rejected, outgoing)
                 for event in events:
                     if latest is None or event.event_time > latest:
                         latest = event.event_time
@@ -94,7 +97,7 @@ class Partition:
     def _apply(
         self,
         records: Records,
-        latest_allowed: datetime,
+        now: datetime,
         monotonic: float,
         rejected: list[tuple[Record, Rejection]],
         outgoing: Outgoing,
@@ -103,6 +106,7 @@ class Partition:
         events: list[Event] = []
         sources: list[Record] = []
         refused: dict[int, Rejection] = {}
+        latest_allowed = now + MAX_FUTURE
         for record in records:
             event = decode(record.value)
             if isinstance(event, Rejection):
@@ -115,7 +119,7 @@ class Partition:
         if events:
             changes = self.engine.apply(events)
             self._take(changes.shipments, outgoing)
-            if changes.late:
+            if changes.late and now - self.engine.as_of < CAUGHT_UP:
                 self.engine.hold(changes.late)
                 self._late.came(monotonic)
             late = {id(event): rejection for event, rejection in changes.rejected}

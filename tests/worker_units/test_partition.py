@@ -392,3 +392,10 @@ def test_an_order_that_comes_within_its_grace_is_not_late(caught_up: Worker) -> 
     """What it has shipped longer ago, as those are that are confirmed late, is told at once."""
     worker = caught_up
     assert statuses(worker.process(order(1, NOW - HOUR, shipped_at=OLD.isoformat()))) == ["vtr-breached"] * 3
+
+
+def test_what_is_out_of_order_in_a_backlog_is_told_as_its_time_passes(worker: Worker) -> None:
+    worker.process(order(0, NOW - 5 * DAY))
+    worker.process(upload(0, NOW - 5 * DAY), topic=UPLOADED)
+    assert worker.engine.as_of == NOW - 5 * DAY
+    assert statuses(worker.process(order(1, NOW - 8 * DAY))) == ["vtr-breached"] * 3
