@@ -607,9 +607,9 @@ async def test_a_shell_that_follows_is_told_of_an_outage_once(capsys: pytest.Cap
             await admin.create_topics([NewTopic("alerts", 1, 1)])
         following = show_as_they_come(subscribe_alerts(broker.url, topic="alerts", start="beginning"), repr)
         task = asyncio.create_task(following)
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.5)
         broker.kill()
-        await asyncio.sleep(3)
+        await asyncio.sleep(1.5)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
