@@ -219,3 +219,9 @@ def hour_of(instant: datetime) -> int:
 def day_of(instant: datetime) -> int:
     """The day since 1970 UTC. The instant must be in UTC, as those of decoded events are."""
     return instant.toordinal() - _EPOCH_DAYS
+
+
+def promised_day(shipped: OrderShipped) -> int:
+    """The day since 1970 UTC that delivery was promised for; that of shipping where none was."""
+    promised = shipped.promised_delivery_by
+    return day_of(shipped.shipped_at if promised is None else promised)

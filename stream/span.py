@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from stream.shipment import EPOCH, Shipment, day_of, hour_of
+from stream.shipment import EPOCH, Shipment, hour_of, promised_day
 
 LIVE_HOURS: Final = 720
 """30 days, the marketplaces' window (policy of every store)."""
@@ -39,6 +39,10 @@ class Span:
         """Whether both windows have left a shipment of this hour and promised day behind."""
         return hour < self.first_hour and day < self.first_day
 
+    def is_past_grace(self, hour: int, grace: int) -> bool:
+        """Whether the grace of so many hours is over that begins with the end of an hour."""
+        return hour + 1 + grace <= self.last_hour
+
 
 def keep_until(shipment: Shipment, lag_days: int) -> int:
     """The hour since 1970 UTC in which a shipment may be forgotten: no window and no correction needs it then."""
@@ -50,7 +54,7 @@ def keep_until(shipment: Shipment, lag_days: int) -> int:
         hour, day = counted.hour, counted.day
     else:
         hour = hour_of(shipped.shipped_at)
-        day = day_of(shipped.promised_delivery_by or shipped.shipped_at)
+        day = promised_day(shipped)
     until = max(until, hour + LIVE_HOURS)
     return max(until, official_until(day, lag_days))
 

@@ -19,7 +19,7 @@ from stream.engine.window import Counted, KeptWindows, Windows
 from stream.events import Event, OrderShipped, Rejection, RejectionCode, TrackingScanned
 from stream.policy.verdict import Policy
 from stream.records import Alert, Metric, Scope
-from stream.shipment import EPOCH, Shipment, ShipmentId, day_of, hour_of
+from stream.shipment import EPOCH, Shipment, ShipmentId, hour_of, promised_day
 from stream.span import Span, keep_until
 from stream.state.shipments import Shipments
 
@@ -196,7 +196,7 @@ class Engine:
             self._touched[counted.leaf] = None
             self._windows.add(counted)
             grace = self._windows.kinds.graces[counted.kind]
-            if grace is not None and hour_of(shipped.event_time) + 1 + grace <= self._span.last_hour:
+            if grace is not None and self._span.is_past_grace(hour_of(shipped.event_time), grace):
                 self._late[counted.leaf] = None
 
     def _counted(self, shipped: OrderShipped, kind: int) -> Counted | None:
@@ -352,5 +352,4 @@ class Engine:
 
 
 def _hour_and_day(shipped: OrderShipped) -> tuple[int, int]:
-    promised = shipped.promised_delivery_by
-    return hour_of(shipped.shipped_at), day_of(shipped.shipped_at if promised is None else promised)
+    return hour_of(shipped.shipped_at), promised_day(shipped)

@@ -18,7 +18,7 @@ class Recount:
         in its buckets, and what has awaited something for the hours of its grace is a defect."""
         span = self._span
         grace = self._kinds.graces[kind]
-        if grace is not None and hour + 1 + grace <= span.last_hour:
+        if grace is not None and span.is_past_grace(hour, grace):
             kind = self._kinds.after_grace(kind)
         if hour >= span.first_hour:
             bucket = self.hours.get(hour)

@@ -154,9 +154,9 @@ class Windows:
     def _move(self, counted: Counted, old: int, new: int) -> None:
         leaf, hour, day = counted.leaf, counted.hour, counted.day
         span, graces = self.span, self.kinds.graces
-        if old >= 0 and (grace := graces[old]) is not None and hour + 1 + grace <= span.last_hour:
+        if old >= 0 and (grace := graces[old]) is not None and span.is_past_grace(hour, grace):
             old = self.kinds.after_grace(old)
-        if new >= 0 and (grace := graces[new]) is not None and hour + 1 + grace <= span.last_hour:
+        if new >= 0 and (grace := graces[new]) is not None and span.is_past_grace(hour, grace):
             new = self.kinds.after_grace(new)
         if old == new:
             return

@@ -17,7 +17,7 @@ from stream.policy.judge import is_late
 from stream.policy.model import Grade
 from stream.policy.words import source_address
 from stream.records import Scope
-from stream.shipment import EPOCH, Entry, Shipment, day_of, hour_of
+from stream.shipment import EPOCH, Entry, Shipment, hour_of, promised_day
 from stream.span import LIVE_HOURS, OFFICIAL_DAYS, Span
 
 ReadFrom = Literal["history", "deployment"]
@@ -205,7 +205,7 @@ def _live(shipped: OrderShipped, lag_days: int, as_of: datetime) -> LiveWindow:
 
 
 def _official(shipped: OrderShipped, lag_days: int, as_of: datetime) -> OfficialWindow:
-    span, day = Span(lag_days, hour_of(as_of)), day_of(shipped.promised_delivery_by or shipped.shipped_at)
+    span, day = Span(lag_days, hour_of(as_of)), promised_day(shipped)
     return OfficialWindow(
         from_=_day(span.first_day),
         to=_day(span.last_day),

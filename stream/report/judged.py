@@ -10,7 +10,7 @@ from stream.explain.numbers import Numbers
 from stream.explain.standing import Standing, standing_of
 from stream.policy import Policy
 from stream.records import Scope
-from stream.shipment import Shipment, day_of, hour_of
+from stream.shipment import Shipment, hour_of, promised_day
 from stream.span import Span, keep_until
 
 Window = Literal["live", "official"]
@@ -52,7 +52,7 @@ def judged(policy: Policy, lag_days: int, shipments: Mapping[str, Shipment], hou
 
 def _windows(span: Span, shipped: OrderShipped) -> tuple[Window, ...]:
     is_live = span.first_hour <= hour_of(shipped.shipped_at) <= span.last_hour
-    is_official = span.first_day <= day_of(shipped.promised_delivery_by or shipped.shipped_at) <= span.last_day
+    is_official = span.first_day <= promised_day(shipped) <= span.last_day
     return tuple(window for window, is_in in zip(WINDOWS, (is_live, is_official), strict=True) if is_in)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-from stream.shipment import Shipment, ShipmentId, day_of
+from stream.shipment import Shipment, ShipmentId, promised_day
 from stream.span import keep_until, official_until
 from stream.state.rows import (
     WATERMARK_KEY,
@@ -168,8 +168,7 @@ class StoredShipments:
                 shipment = unpack(shipment_id, value)
                 shipped = shipment.shipped
                 if shipped is not None:
-                    day = day_of(shipped.promised_delivery_by or shipped.shipped_at)
-                    hours = official_until(day, self._lag_days) - kept_until(value)
+                    hours = official_until(promised_day(shipped), self._lag_days) - kept_until(value)
                     if hours > self.hours_short:
                         self.hours_short = hours
                 yield shipment_id, shipment

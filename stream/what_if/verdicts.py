@@ -15,7 +15,7 @@ from stream.events import OrderShipped, TrackingUploaded
 from stream.explain.standing import Standing, standing_of
 from stream.policy import Step, explain
 from stream.replay.player import Player
-from stream.shipment import Shipment, ShipmentId, day_of, hour_of
+from stream.shipment import Shipment, ShipmentId, hour_of, promised_day
 from stream.span import Span
 from stream.what_if.result import ChangedShipment, Rule, Ruling, VerdictDifference
 
@@ -116,7 +116,7 @@ class _Verdicts:
         if shipped is None:
             return None
         live = span.first_hour <= hour_of(shipped.shipped_at) <= span.last_hour
-        official = span.first_day <= day_of(shipped.promised_delivery_by or shipped.shipped_at) <= span.last_day
+        official = span.first_day <= promised_day(shipped) <= span.last_day
         if not live and not official:
             return None
         is_reused = self._numbers is not None and self._numbers.is_reused(use_of(shipment))
