@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from stream.kafka.cluster import Cluster, FilePath
+from stream.kafka.cluster import Cluster, FilePath, address
 from stream.monitoring.sellers import SellerChoice
 from stream.settings_error import SettingsError
 
@@ -199,7 +199,7 @@ class Settings(Cluster, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.web_url is not None:
             return self.web_url.rstrip("/")
         host = socket.gethostname() if self.web_host in ("0.0.0.0", "::", "") else self.web_host  # noqa: S104
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.web_port}"
+        return f"http://{address(host, self.web_port)}"
 
 
 def _is_web_url(text: str) -> bool:

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
-from stream.kafka.clients import BrokerError, connected_admin, partition_counts
+from stream.kafka.clients import BrokerError, connected_admin, partition_counts, topic_configs
 from stream.kafka.cluster import Cluster
 from stream.settings import Settings
 
@@ -145,14 +144,12 @@ def _require_distinct(settings: Settings) -> None:
 async def _require_kept(admin: AIOKafkaAdminClient, name: str, broker: str) -> None:
     """Workers begin with the latest record of each key. Who compacts and deletes as well means to; a broker that does
     not say what it does is taken to keep them."""
-    for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)]):
-        for *_, entries in response.resources:
-            policy = {name: value for name, value, *_ in entries}.get("cleanup.policy")
-            if policy is not None and "compact" not in policy:
-                raise TopicError(
-                    f"topic {name} at {broker} has the cleanup.policy {policy}, and so forgets what workers need; "
-                    "set it to compact"
-                )
+    policy = (await topic_configs(admin, name)).get("cleanup.policy")
+    if policy is not None and "compact" not in policy:
+        raise TopicError(
+            f"topic {name} at {broker} has the cleanup.policy {policy}, and so forgets what workers need; "
+            "set it to compact"
+        )
 
 
 async def _counts(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from stream.cli.format import printable
 from stream.cli.letter_text import letter_lines, letter_text, planned_text, summary_lines
-from stream.cli.options import CommandError, Instant, settings_options
+from stream.cli.options import CommandError, Instant, check_order, settings_options
 from stream.cli.output import collected, nothing, show_all, show_as_they_come
 from stream.dead_letters import (
     Check,
@@ -238,8 +238,7 @@ def _wanted(
     since: datetime | None,
     until: datetime | None,
 ) -> Wanted:
-    if since and until and since >= until:
-        raise click.UsageError("--until is not after --since")
+    check_order(since, until)
     return Wanted(
         codes=frozenset(codes) if codes else None,
         topics=frozenset(topics) if topics else None,

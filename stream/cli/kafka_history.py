@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stream.cli.format import unused_lines, utc_text
-from stream.cli.options import BrokerUrl, Instant
+from stream.cli.options import BrokerUrl, Instant, check_order
 from stream.cli.output import Output
 from stream.kafka.clients import TopicPartition
 from stream.kafka.cluster import Cluster, bootstrap_servers
@@ -114,8 +114,7 @@ class KafkaHistory(Struct, frozen=True, kw_only=True):
                 raise click.UsageError(f"{flag} needs --from-topics")
         if self.into_config is not None and self.into is None:
             raise click.UsageError("--into-config needs --into")
-        if self.since and self.until and self.since >= self.until:
-            raise click.UsageError("--until is not after --since")
+        check_order(self.since, self.until)
         if (self.since or self.until) and not (self.from_topics or self.into):
             raise click.UsageError("--since and --until need --from-topics or --into")
         for flag, is_given in {"--speed": self.speed is not None, "--allow-old": self.allow_old}.items():

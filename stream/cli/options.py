@@ -132,6 +132,12 @@ class Day(click.ParamType):
             self.fail(f"{value!r} is not a day such as 2026-11-01", param, ctx)
 
 
+def check_order(since: datetime | None, until: datetime | None) -> None:
+    """Raises :class:`click.UsageError` where no time is both."""
+    if since and until and since >= until:
+        raise click.UsageError("--until is not after --since")
+
+
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import click
 
+from stream.kafka.clients import OF_CONNECTIONS
+
 TELL_EVERY = 60.0
 """Seconds between two lines about an outage."""
-
-_OF_CONNECTIONS = ("Unable connect to", "Unable to update metadata", "Failed fetch messages from")
 
 
 @contextmanager
@@ -32,7 +32,7 @@ class _Teller(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = " ".join(record.getMessage().split())
-        if str(record.msg).startswith(_OF_CONNECTIONS):
+        if str(record.msg).startswith(OF_CONNECTIONS):
             now = self._clock()
             if now < self._quiet_until:
                 return

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from stream.kafka.cluster import ClientOptions, Cluster
@@ -21,6 +22,7 @@ from stream.kafka.probe import BrokerError, RefusedError, answering_server
 from stream.settings_error import SettingsError
 
 __all__ = [
+    "OF_CONNECTIONS",
     "BrokerError",
     "PartitionCount",
     "RefusedError",
@@ -31,6 +33,7 @@ __all__ = [
     "is_connected",
     "is_cut_off",
     "partition_counts",
+    "topic_configs",
     "why_shut_out",
 ]
 
@@ -54,6 +57,9 @@ call to somewhere else; a member that is dead is told by its heartbeats."""
 
 RETRY_BACKOFF_MS = 500
 """aiokafka logs an error per attempt; at its own 100 ms, a broker's restart would fill the log."""
+
+OF_CONNECTIONS = ("Unable connect to", "Unable to update metadata", "Failed fetch messages from")
+"""How it begins what aiokafka logs of a broker that is away, several times a second, by each of its tasks."""
 
 logger = logging.getLogger(__name__)
 
@@ -184,6 +190,16 @@ async def partition_counts(admin: AIOKafkaAdminClient) -> dict[str, PartitionCou
         )
         for topic in await admin.describe_topics()
         if topic["error_code"] == 0
+    }
+
+
+async def topic_configs(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str | None]:
+    """How a topic is configured, by Kafka's names; empty where the broker does not say."""
+    return {
+        name: value
+        for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        for *_, entries in response.resources
+        for name, value, *_ in entries
     }
 
 

@@ -157,9 +157,13 @@ def bootstrap_servers(broker: str) -> list[str]:
             url, port = urlsplit(""), 0
         if scheme != "kafka" or not url.hostname or not port or url.path:
             raise ValueError(f"Expected kafka://host:port, got {broker!r} - at `$.broker`")
-        name = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
-        servers.append(f"{name}:{port}")
+        servers.append(address(url.hostname, port))
     return servers
+
+
+def address(host: str, port: int) -> str:
+    """``host:port``, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _require_known(name: str, value: str | None, known: tuple[str | None, ...]) -> None:

@@ -16,7 +16,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import SaslHandShakeRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
-from stream.kafka.cluster import ClientOptions, Cluster
+from stream.kafka.cluster import ClientOptions, Cluster, address
 from stream.kafka.probe import BrokerError, RefusedError, answering_server, describe, host_and_port
 
 _CREDENTIALS = "`sasl_mechanism`, `sasl_username` and `sasl_password`"
@@ -61,7 +61,7 @@ async def check_entry(cluster: Cluster, server: str, options: ClientOptions, sec
         raise _kept_out(server, f"gives no proper answer to the login of user {cluster.sasl_username}") from error
     finally:
         await visit.end()
-    advertised = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for _, host, port, *_ in metadata.brokers]
+    advertised = [address(host, port) for _, host, port, *_ in metadata.brokers]
     if advertised and server not in advertised:
         try:
             await answering_server(advertised[:MOST_ADVERTISED], cluster, options.get("ssl_context"), seconds)

@@ -11,12 +11,11 @@ from itertools import islice, takewhile
 from typing import get_args
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from msgspec import Struct, field
 
 from stream.events import Event, encode
 from stream.feed import Feed, FeedRecord, connected_feed
-from stream.kafka.clients import BrokerError, connected_admin
+from stream.kafka.clients import BrokerError, connected_admin, topic_configs
 from stream.settings import Settings
 from stream.shipment import EPOCH
 from stream.span import KEEP_HOURS
@@ -165,13 +164,10 @@ async def check_age(settings: Settings, oldest: datetime) -> None:
 
 async def _kept(admin: AIOKafkaAdminClient, topic: str) -> timedelta | None:
     """For how long a topic keeps records, by the dates that producers give them; None where it does not say."""
-    configs: dict[str, str] = {}
-    for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)]):
-        for *_, entries in response.resources:
-            configs |= {name: value for name, value, *_ in entries}
+    configs = await topic_configs(admin, topic)
     kept = int(configs.get("retention.ms") or -1)
     is_dated_by_producers = configs.get("message.timestamp.type") == "CreateTime"
-    deletes = "delete" in configs.get("cleanup.policy", "")
+    deletes = "delete" in (configs.get("cleanup.policy") or "")
     return kept * _MILLISECOND if kept >= 0 and deletes and is_dated_by_producers else None
 
 

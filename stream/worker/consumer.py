@@ -28,7 +28,6 @@ COMMITTED_WITHIN = 60.0
 request may take, which is longer, and then ends without an error: the worker would hold its partitions for ever and
 process nothing."""
 
-
 Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 Records = list[Record]
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from stream.kafka.clients import OF_CONNECTIONS
+
 LogFormat = Literal["auto", "text", "json"]
 
 BURST = 5
@@ -32,10 +34,8 @@ _SILENT = (
 )
 
 _OF_CONNECTIONS = (
-    # aiokafka says of a broker that is away what each of its tasks finds, ten times a second. Our health says it once.
-    "Unable connect to",
-    "Unable to update metadata",
-    "Failed fetch messages from",
+    # Our health says of a broker that is away, once, what each of the client's tasks says all the time.
+    *OF_CONNECTIONS,
     "Failed fetch offsets from",
     "Group Coordinator Request failed",
     "Heartbeat session expired",
